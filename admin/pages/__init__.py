@@ -1,0 +1,1 @@
+"""The admin section's pages; PAGES lists them."""

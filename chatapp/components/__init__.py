@@ -1,0 +1,1 @@
+"""UI that both sections use. A local React component is NAME.jsx beside its NAME.py."""

@@ -1,0 +1,1 @@
+"""Who serves models: base and one module per kind."""

@@ -1,0 +1,1 @@
+"""Finding chunks: embedder, vector index, keyword index, fusion."""

@@ -1,0 +1,84 @@
+"""Deploy-time settings, read once from the environment; everything a tenant edits is in the store."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the operator sets. README lists each with its meaning; a test compares the two."""
+
+    model_config = SettingsConfigDict(env_prefix="CHATAPP_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", validation_alias="HOST")
+    port: int = Field(3000, ge=1, le=65535, validation_alias="PORT")
+    public_url: str = ""
+    """Address people use, when it is not http://HOST:PORT."""
+    web_workers: int = Field(1, ge=1, le=64)
+    log_level: str = "info"
+
+    data_dir: Path = Path(".data")
+    model_dir: Path | None = None
+    """Where set-up keeps the embedding model it prepared; empty: `models` in the data folder."""
+    database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
+    """Empty: SQLite in the data folder."""
+    redis_url: SecretStr = Field(SecretStr(""), validation_alias="REDIS_URL")
+    """Empty: limits and turn log live in the one web process."""
+    chroma_url: str = Field("", validation_alias="CHROMA_URL")
+    """Empty: `serve` starts a server of its own on loopback."""
+
+    secret_key: SecretStr = SecretStr("")
+    admin_email: str = ""
+    admin_password: SecretStr = SecretStr("")
+    demo: bool = True
+
+    allow_private_providers: bool = False
+    openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field("", validation_alias=AliasChoices("OPENAI_MODEL", "CHATAPP_OPENAI_MODEL"))
+    ollama_url: str = Field("http://127.0.0.1:11434", validation_alias="OLLAMA_HOST")
+
+    max_upload_bytes: int = Field(100 * 1024 * 1024, ge=1024)
+    max_question_characters: int = Field(32_000, ge=100)
+    max_documents_tokens: int = Field(3_000, ge=200)
+    """Tokens of sources put before the model in one turn."""
+    parse_timeout_seconds: float = Field(120.0, gt=0)
+    parse_cpu_seconds: int = Field(60, ge=1)
+    parse_memory_bytes: int = Field(512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    first_token_timeout_seconds: float = Field(60.0, gt=0)
+    answer_timeout_seconds: float = Field(300.0, gt=0)
+    connect_timeout_seconds: float = Field(5.0, gt=0)
+    session_days: int = Field(14, ge=1)
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @property
+    def effective_public_url(self) -> str:
+        """The address people use, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def effective_model_dir(self) -> Path:
+        """Folder of the prepared embedding model."""
+        return self.model_dir or self.data_dir / "models"
+
+    @property
+    def effective_database_url(self) -> str:
+        """SQLAlchemy's address of the database, with an asynchronous driver."""
+        url = self.database_url.get_secret_value()
+        if not url:
+            return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'chatapp.db'}"
+        for prefix in ("postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+asyncpg://" + url.removeprefix(prefix)
+        return url
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read from the environment on first use."""
+    return Settings()  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,166 @@
+"""The database: one engine a process, and the transaction that carries the tenant.
+
+A session exists only inside `transaction(actor)`. Every ORM statement in it gets the actor's tenant added, and
+a row of another tenant cannot be written, so a query without a tenant cannot be made by forgetting it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chatapp.domain import Actor
+from chatapp.store.tables import TenantRow
+
+_SQLITE_BUSY_TIMEOUT_MS = 15_000
+_POOL_SIZE = 10
+
+
+class WrongTenant(RuntimeError):
+    """A row of another tenant was about to be written: a bug, never a person's mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An open session and whose it is."""
+
+    session: AsyncSession
+    actor: Actor | None
+    """None in a system transaction."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The actor's tenant.
+
+        Raises:
+            WrongTenant: this is a system transaction, which has none.
+        """
+        if self.actor is None:
+            raise WrongTenant("a system transaction has no tenant")
+        return self.actor.tenant_id
+
+
+class _Database:
+    """The process's engine; opened and closed by the lifespan."""
+
+    engine: AsyncEngine | None = None
+    sessions: async_sessionmaker[AsyncSession] | None = None
+
+
+def open_database(url: str) -> AsyncEngine:
+    """Make the process's engine. Connections are opened when first needed.
+
+    Args:
+        url: SQLAlchemy address with an asynchronous driver, as `Settings.effective_database_url` gives it.
+    """
+    if url.startswith("sqlite"):
+        engine = create_async_engine(url, connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000})
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    else:
+        engine = create_async_engine(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, pool_pre_ping=True)
+    _Database.engine = engine
+    _Database.sessions = async_sessionmaker(engine, expire_on_commit=False)
+    return engine
+
+
+async def close_database() -> None:
+    """Close every connection of the process."""
+    if _Database.engine is not None:
+        await _Database.engine.dispose()
+    _Database.engine = _Database.sessions = None
+
+
+def engine() -> AsyncEngine:
+    """The process's engine, for health checks and migrations.
+
+    Raises:
+        RuntimeError: the lifespan has not opened the database.
+    """
+    if _Database.engine is None:
+        raise RuntimeError("the database is not open: run inside the lifespan")
+    return _Database.engine
+
+
+@asynccontextmanager
+async def transaction(actor: Actor, *, readonly: bool = False) -> AsyncIterator[Transaction]:
+    """One short transaction in the actor's tenant; commits at the end, rolls back on an error.
+
+    Args:
+        actor: whose tenant every statement is confined to.
+        readonly: take no write lock (SQLite has one for the whole file); writing then fails late or never.
+    """
+    async with _session(readonly) as session:
+        session.info["tenant_id"] = actor.tenant_id
+        session.info["tenant_criteria"] = _tenant_criteria(actor.tenant_id)
+        yield Transaction(session, actor)
+
+
+@asynccontextmanager
+async def system_transaction(*, readonly: bool = False) -> AsyncIterator[Transaction]:
+    """A transaction over all tenants, for what happens before an actor is known.
+
+    Sign-in, keys, the worker's sweep and set-up use it; `tests/architecture` names them all.
+    """
+    async with _session(readonly) as session:
+        yield Transaction(session, None)
+
+
+@asynccontextmanager
+async def _session(readonly: bool) -> AsyncIterator[AsyncSession]:
+    if _Database.sessions is None:
+        raise RuntimeError("the database is not open: run inside the lifespan")
+    async with _Database.sessions() as session, session.begin():
+        await session.connection(execution_options={"readonly": readonly})
+        yield session
+
+
+def _tenant_criteria(tenant_id: UUID) -> list[LoaderCriteriaOption]:
+    # One a class: SQLAlchemy's shared criteria for a mixin needs the mixin to be mapped, and a SQLModel one is not.
+    return [
+        with_loader_criteria(cls, cls.tenant_id == tenant_id, include_aliases=True)  # pyright: ignore[reportArgumentType]
+        for cls in TenantRow.__subclasses__()
+    ]
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _add_tenant(state: ORMExecuteState) -> None:
+    criteria = state.session.info.get("tenant_criteria")
+    if criteria is not None:
+        state.statement = state.statement.options(*criteria)
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_other_tenants(session: Session, *_: Any) -> None:
+    tenant_id = session.info.get("tenant_id")
+    if tenant_id is None:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, TenantRow) and row.tenant_id != tenant_id:
+            raise WrongTenant(f"{type(row).__name__} of another tenant")
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver's own transaction handling would begin too late; `_begin_sqlite` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock first: a read that turns into a write would fail instead of waiting.
+    readonly = connection.get_execution_options().get("readonly", False)
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
