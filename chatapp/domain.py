@@ -100,6 +100,8 @@ class Actor:
 class DocumentStatus(StrEnum):
     """Where a document stands; `COMPLETED` and later replacements keep answering."""
 
+    UPLOADED = "uploaded"
+    """Kept, but in no collection yet: nothing to do."""
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"

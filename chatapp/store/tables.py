@@ -181,7 +181,8 @@ class DocumentTable(TenantRow, table=True):
     __table_args__ = (Index("ix_documents_status_lease", "status", "lease_expires_at"),)
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
-    collection_id: UUID = Field(foreign_key="collections.id", index=True, ondelete="CASCADE")
+    collection_id: UUID | None = Field(default=None, foreign_key="collections.id", index=True, ondelete="CASCADE")
+    """None: uploaded over the API and not put into a collection yet; then it is kept and not ingested."""
     filename: str
     purpose: str = "assistants"
     created_by: UUID | None = None
@@ -264,6 +265,25 @@ class PostingTable(TenantRow, table=True):
     """Stemmed, lower case."""
     entries: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """Packed (ordinal, occurrences, chunk length) triples; `retrieval.keyword_index` reads them."""
+
+
+class RemovalTable(TenantRow, table=True):
+    """Vectors and files to remove whose rows are gone or changed already.
+
+    Written in the transaction that takes the rows away and deleted when the rest is gone too, so a killed process
+    or an unreachable index leaves nothing behind: the worker's sweep does it again.
+    """
+
+    __tablename__ = "removals"
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    collection_id: UUID | None = None
+    """Whose vectors; no foreign key, the row may be gone. None: the document was in no collection."""
+    document_id: UUID | None = None
+    """None: everything of the collection."""
+    keep_version: int | None = None
+    """The version whose vectors and files stay; None removes all."""
+    created_at: datetime = Field(default_factory=utc_now)
 
 
 class ConversationTable(TenantRow, table=True):
