@@ -1,0 +1,12 @@
+"""Where the fixtures that every test may ask for are gathered."""
+
+from __future__ import annotations
+
+pytest_plugins = (
+    "tests.fixtures.network",
+    "tests.fixtures.surroundings",
+    "tests.fixtures.servers",
+    "tests.fixtures.databases",
+    "tests.fixtures.people",
+    "tests.fixtures.parts",
+)
