@@ -1,1 +1,1 @@
-"""Tests, file for file like the source; and architecture, e2e, bench, the fixtures and a scripted provider beside them."""
+"""Tests, file for file like the source; architecture, e2e, bench, fixtures and a scripted provider beside them."""
