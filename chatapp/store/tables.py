@@ -282,7 +282,9 @@ class RemovalTable(TenantRow, table=True):
     document_id: UUID | None = None
     """None: everything of the collection."""
     keep_version: int | None = None
-    """The version whose vectors and files stay; None removes all."""
+    """The version whose vectors stay; None: no vector stays."""
+    keep_files: bool = False
+    """Whether the document's bytes stay: it left the collection, or an older version was replaced."""
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -314,6 +316,7 @@ class TurnTable(TenantRow, table=True):
     """A question and its answer. Turns with the same parent are siblings."""
 
     __tablename__ = "turns"
+    __table_args__ = (UniqueConstraint("tenant_id", "idempotency_key"),)
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     conversation_id: UUID | None = Field(default=None, foreign_key="conversations.id", index=True, ondelete="CASCADE")
@@ -325,6 +328,8 @@ class TurnTable(TenantRow, table=True):
     answer: str = Field(default="", sa_column=Column(Text, nullable=False))
     citations: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """`message.annotations` of the contract."""
+    sources: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """The numbered sources as readers get them, so that a finished answer replays without its trace."""
     status: TurnStatus = Field(default=TurnStatus.QUEUED, sa_column=Column(Text, nullable=False))
     request: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """What was asked for: model, collections, earlier messages, parameters. Enough to run it again."""
@@ -336,6 +341,10 @@ class TurnTable(TenantRow, table=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micro_usd: int = 0
+    is_usage_estimated: bool = False
+    """The provider reported no usage and the tokens were counted here."""
+    idempotency_key: str | None = None
+    """The asker's id and their `Idempotency-Key`: the same key starts no second turn."""
     attempt: int = 0
     """Grows each time the turn is run; first half of an event's id."""
     lease_owner: str = ""
