@@ -1,0 +1,104 @@
+"""Limits on failed sign-ins, per account and per address, shared by all web processes when Redis is there.
+
+A failure is counted before the password is looked at, so a burst of parallel attempts cannot pass the limit;
+a success takes the account's failures back. An account that does not exist is counted like any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from typing import Literal
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+
+from chatapp.errors import RateLimited, UpstreamError
+
+_WINDOW_MINUTES = 5
+_PER_ACCOUNT = RateLimitItemPerMinute(10, _WINDOW_MINUTES)
+_PER_ADDRESS = RateLimitItemPerMinute(60, _WINDOW_MINUTES)
+"""An office behind one address has many people; a guesser over many accounts has one address."""
+
+on_failure: Literal["allow", "block"] = "block"
+"""Without its store a guesser would be unlimited, so nobody signs in until the store is back."""
+
+
+class _Attempts:
+    """The process's counter; opened and closed by the lifespan."""
+
+    limiter: MovingWindowRateLimiter | None = None
+
+
+def open_attempts(redis_url: str) -> None:
+    """Begin to count, in Redis when there is one and in the process otherwise.
+
+    Args:
+        redis_url: address of Redis; empty for a single web process.
+    """
+    if redis_url:
+        storage = RedisStorage(
+            f"async+{redis_url}", implementation="redispy", wrap_exceptions=True, key_prefix="chatapp:attempts"
+        )
+    else:
+        storage = MemoryStorage()
+    _Attempts.limiter = MovingWindowRateLimiter(storage)
+
+
+def close_attempts() -> None:
+    """Forget the counter."""
+    _Attempts.limiter = None
+
+
+async def count_attempt(account: str, address: str) -> None:
+    """Count one attempt to sign in, or refuse it.
+
+    Args:
+        account: the address somebody gave as theirs, in any case; need not exist.
+        address: network address the request came from.
+
+    Raises:
+        RateLimited: the account or the address failed too often in the last five minutes.
+        UpstreamError: the store of the counters cannot be reached.
+    """
+    limiter = _limiter()
+    try:
+        for item, key in ((_PER_ACCOUNT, _account_key(account)), (_PER_ADDRESS, f"address:{address}")):
+            if not await limiter.hit(item, key):
+                reset_time, _ = await limiter.get_window_stats(item, key)
+                seconds = max(1, math.ceil(reset_time - time.time()))
+                raise RateLimited(
+                    f"Too many attempts to sign in. Try again in {_spoken(seconds)}.", retry_after_seconds=seconds
+                )
+    except StorageError as error:
+        raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
+
+
+async def forget_attempts(account: str) -> None:
+    """Take the account's failures back after a success; the address keeps its own."""
+    try:
+        await _limiter().clear(_PER_ACCOUNT, _account_key(account))
+    except StorageError:
+        # They run out by themselves; a person who has just proved who they are is not turned away for it.
+        return
+
+
+def _limiter() -> MovingWindowRateLimiter:
+    if _Attempts.limiter is None:
+        raise RuntimeError("sign-in attempts are not counted yet: run inside the lifespan")
+    return _Attempts.limiter
+
+
+def _account_key(account: str) -> str:
+    # Hashed: anybody may send any text as an account, and the key must stay short and free of separators.
+    return "account:" + hashlib.sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
+def _spoken(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} seconds"
+    minutes = math.ceil(seconds / 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"

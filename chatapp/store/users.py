@@ -1,0 +1,84 @@
+"""People, their places in tenants and the one-time links that let them set a password."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import col, func, select, update
+
+from chatapp.domain import utc_now
+from chatapp.store.database import Transaction
+from chatapp.store.tables import MembershipTable, OneTimeLinkTable, TenantTable, UserTable
+
+
+async def by_email(tx: Transaction, email: str) -> UserTable | None:
+    """The person with this address, in any tenant. System transactions only.
+
+    Args:
+        tx: a system transaction.
+        email: in any case; addresses are kept in lower case.
+    """
+    statement = select(UserTable).where(col(UserTable.email) == email.strip().lower())
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def by_id(tx: Transaction, user_id: UUID) -> UserTable | None:
+    """The person with this id."""
+    return await tx.session.get(UserTable, user_id)
+
+
+async def memberships(tx: Transaction, user_id: UUID) -> list[MembershipTable]:
+    """The person's places, oldest first; in an actor's transaction only the one in the actor's tenant."""
+    statement = (
+        select(MembershipTable)
+        .where(col(MembershipTable.user_id) == user_id)
+        .order_by(col(MembershipTable.created_at), col(MembershipTable.id))
+    )
+    return list((await tx.session.execute(statement)).scalars())
+
+
+async def members(tx: Transaction) -> list[tuple[UserTable, MembershipTable]]:
+    """Everybody in the actor's tenant with their place in it, by address."""
+    statement = (
+        select(UserTable, MembershipTable)
+        .join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
+        .where(col(MembershipTable.tenant_id) == tx.tenant_id)
+        .order_by(col(UserTable.email))
+    )
+    return [(user, place) for user, place in (await tx.session.execute(statement)).all()]
+
+
+async def first_tenant(tx: Transaction) -> TenantTable | None:
+    """The tenant made first, or None in an empty installation. System transactions only."""
+    statement = select(TenantTable).order_by(col(TenantTable.created_at), col(TenantTable.id)).limit(1)
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def count(tx: Transaction) -> int:
+    """How many people the installation knows, over all tenants. System transactions only."""
+    return (await tx.session.execute(select(func.count()).select_from(UserTable))).scalar_one()
+
+
+async def link_by_hash(tx: Transaction, token_hash: str, *, now: datetime) -> OneTimeLinkTable | None:
+    """The link with this hash that is neither used nor expired."""
+    statement = select(OneTimeLinkTable).where(
+        col(OneTimeLinkTable.token_hash) == token_hash,
+        col(OneTimeLinkTable.used_at).is_(None),
+        col(OneTimeLinkTable.expires_at) > now,
+    )
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def use_link(tx: Transaction, link_id: UUID) -> bool:
+    """Mark the link used.
+
+    Returns:
+        False when somebody else was faster: the link opens once.
+    """
+    statement = (
+        update(OneTimeLinkTable)
+        .where(col(OneTimeLinkTable.id) == link_id, col(OneTimeLinkTable.used_at).is_(None))
+        .values(used_at=utc_now())
+    )
+    return (await tx.session.execute(statement)).rowcount == 1  # pyright: ignore[reportAttributeAccessIssue]
