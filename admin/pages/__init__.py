@@ -1,1 +1,7 @@
 """The admin section's pages; PAGES lists them."""
+
+from __future__ import annotations
+
+from chatapp.components.page import Page
+
+PAGES: tuple[Page, ...] = ()
