@@ -1,0 +1,238 @@
+"""Every provider that speaks OpenAI's chat completions: OpenAI, Ollama, vLLM, Mistral, Groq and many more.
+
+The stream is read straight from httpx: through a client library the same chunk costs about ten times as much
+(`tests/bench/stream_relay.py` prints the ratio).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import httpx
+
+from chatapp.domain import Usage
+from chatapp.errors import AppError, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.providers.base import Delta, ProviderConfig, ProviderRequest
+from chatapp.providers.event_stream import read_events
+
+_MAX_CONNECTIONS = 1_000
+_KEEPALIVE_CONNECTIONS = 100
+_KEEPALIVE_SECONDS = 60
+_MAX_ERROR_BYTES = 16 * 1024
+_MAX_REASON_CHARACTERS = 300
+
+
+class _Client:
+    """The process's connections to providers; opened and closed by the lifespan."""
+
+    client: httpx.AsyncClient | None = None
+
+
+def open_providers() -> None:
+    """Make the process's connection pool. Connections are opened when first needed."""
+    limits = httpx.Limits(
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_KEEPALIVE_CONNECTIONS,
+        keepalive_expiry=_KEEPALIVE_SECONDS,
+    )
+    # The environment's proxies and .netrc are the operator's business only where a setting says so.
+    _Client.client = httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=False)
+
+
+async def close_providers() -> None:
+    """Close every connection to a provider."""
+    if _Client.client is not None:
+        await _Client.client.aclose()
+    _Client.client = None
+
+
+def _client() -> httpx.AsyncClient:
+    if _Client.client is None:
+        raise RuntimeError("the providers are not open: run inside the lifespan")
+    return _Client.client
+
+
+class OpenAICompatible:
+    """A server with `POST {base_url}/chat/completions`."""
+
+    kind: ClassVar[str] = "openai_compatible"
+    quotes: ClassVar[bool] = False
+
+    def __init__(self, config: ProviderConfig) -> None:
+        """Keep the configuration; open nothing."""
+        self.config = config
+
+    async def stream(self, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
+        """Ask for a stream and pass its deltas on as they arrive; see `Provider.stream`."""
+        try:
+            async with _client().stream(
+                "POST",
+                f"{self.config.base_url}/chat/completions",
+                json=_payload(request),
+                headers=_headers(self.config),
+                timeout=_timeout(self.config),
+            ) as response:
+                await _check(response)
+                async for delta in _deltas(response):
+                    yield delta
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+
+    async def list_models(self) -> list[str]:
+        """The names the server lists at `GET {base_url}/models`.
+
+        Raises:
+            ProviderTimeout, ProviderUnavailable, ProviderRejected: as for `stream`.
+        """
+        try:
+            response = await _client().get(
+                f"{self.config.base_url}/models", headers=_headers(self.config), timeout=_timeout(self.config)
+            )
+            await _check_status(response)
+            return [str(model["id"]) for model in response.json()["data"]]
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProviderUnavailable(
+                "The model's provider listed its models in a form that cannot be read."
+            ) from error
+
+
+def _payload(request: ProviderRequest) -> dict[str, Any]:
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    return {
+        **request.parameters,
+        "model": request.model,
+        "messages": messages,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def _headers(config: ProviderConfig) -> dict[str, str]:
+    # Compressing a stream of small events saves nothing and delays each of them.
+    headers = {"Accept-Encoding": "identity"}
+    if config.api_key:
+        headers["Authorization"] = f"Bearer {config.api_key}"
+    return headers
+
+
+def _timeout(config: ProviderConfig) -> httpx.Timeout:
+    idle = config.idle_timeout_seconds
+    return httpx.Timeout(connect=config.connect_timeout_seconds, read=idle, write=idle, pool=idle)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a stream ended, as far as it has been read."""
+
+    finish_reason: str = ""
+    usage: Usage | None = None
+
+
+async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
+    ending = _Ending()
+    async for event in read_events(response.aiter_bytes()):
+        if event is None:
+            break
+        text = _text_of(event, ending)
+        if text:
+            yield Delta(text=text)
+    else:
+        # Some servers leave [DONE] out; without a finish reason either, the answer was cut.
+        if not ending.finish_reason:
+            raise ProviderUnavailable("The model's answer broke off. Try again.")
+    yield Delta(finish_reason=ending.finish_reason or "stop", usage=ending.usage)
+
+
+def _text_of(event: dict[str, Any], ending: _Ending) -> str:
+    if event.get("error"):
+        raise _error_in_band(event["error"])
+    try:
+        if event.get("usage"):
+            ending.usage = _usage(event["usage"])
+        choices = event.get("choices")
+        if not choices:
+            return ""
+        choice = choices[0]
+        if choice.get("finish_reason"):
+            ending.finish_reason = str(choice["finish_reason"])
+        content = (choice.get("delta") or {}).get("content") or ""
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ProviderUnavailable("The model's answer arrived in a form that cannot be read.") from error
+    if not isinstance(content, str):
+        raise ProviderUnavailable("The model's answer arrived in a form that cannot be read.")
+    return content
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        cached_input_tokens=int(details.get("cached_tokens") or 0),
+    )
+
+
+async def _check(response: httpx.Response) -> None:
+    await _check_status(response)
+    media_type = response.headers.get("content-type", "")
+    if not media_type.startswith("text/event-stream"):
+        raise ProviderUnavailable(
+            f"The model's provider answered with {media_type.split(';')[0] or 'nothing'} instead of a stream. "
+            "Check its address."
+        )
+
+
+async def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status < 300:
+        return
+    if status in {401, 403}:
+        # The provider's own words may hold a part of the key.
+        raise ProviderRejected("The model's provider refused the key. An admin has to renew it.")
+    if status == 404:
+        raise ProviderRejected("The model's provider does not know this model or address. An admin has to correct it.")
+    if status == 429:
+        raise ProviderUnavailable("The model's provider is overloaded or its quota is used up. Try again later.")
+    if status in {408, 504}:
+        raise ProviderTimeout
+    if status >= 500 or status < 400:
+        raise ProviderUnavailable(f"The model's provider failed (HTTP {status}). Try again.")
+    raise ProviderRejected(f"The model's provider refused the request: {await _reason(response)}")
+
+
+async def _reason(response: httpx.Response) -> str:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= _MAX_ERROR_BYTES:
+            break
+    try:
+        error = httpx.Response(200, content=bytes(body)).json()["error"]
+        reason = error["message"] if isinstance(error, dict) else str(error)
+    except (ValueError, KeyError, TypeError):
+        reason = f"HTTP {response.status_code}"
+    return str(reason)[:_MAX_REASON_CHARACTERS]
+
+
+def _error_in_band(error: object) -> AppError:
+    message = str(error.get("message", "")) if isinstance(error, dict) else str(error)
+    reason = f": {message[:_MAX_REASON_CHARACTERS]}" if message else "."
+    return ProviderUnavailable(f"The model's provider reported an error{reason}")
+
+
+def _translated(error: httpx.HTTPError) -> UpstreamError:
+    match error:
+        case httpx.ConnectTimeout():
+            return ProviderTimeout("The model's provider could not be reached in time. Try again.")
+        case httpx.TimeoutException():
+            return ProviderTimeout("The model fell silent. Try again.")
+        case httpx.ConnectError():
+            return ProviderUnavailable("The model's provider cannot be reached. Try again.")
+        case httpx.DecodingError():
+            return ProviderUnavailable("The model's answer arrived in a form that cannot be read.")
+        case _:
+            return ProviderUnavailable("The connection to the model broke off. Try again.")
