@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -55,6 +56,21 @@ class Settings(BaseSettings):
     connect_timeout_seconds: float = Field(5.0, gt=0)
     session_days: int = Field(14, ge=1)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further origins, separated by commas, whose pages may call this installation with the person's cookie."""
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+        return value
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Origins a browser may call from: the public address, loopback on the same port, and `cors_origins`."""
+        url = urlsplit(self.effective_public_url)
+        own = (f"{url.scheme}://{url.netloc}", f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}")
+        return tuple(dict.fromkeys((*own, *self.cors_origins)))
 
     @property
     def effective_public_url(self) -> str:
