@@ -1,0 +1,30 @@
+"""The only place that wires the web process: both sections' pages, the HTTP routes, the lifespan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import reflex as rx
+
+from admin.pages import PAGES as ADMIN_PAGES
+from chatapp.pages import PAGES
+from chatapp.services.lifespan import running
+from chatapp.settings import get_settings
+
+
+@asynccontextmanager
+async def _lifespan() -> AsyncIterator[None]:
+    async with running(get_settings(), role="web"):
+        yield
+
+
+def _create_app() -> rx.App:
+    app = rx.App(enable_state=True)
+    app.register_lifespan_task(_lifespan)
+    for page in (*PAGES, *ADMIN_PAGES):
+        app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
+    return app
+
+
+app = _create_app()
