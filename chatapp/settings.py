@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     session_days: int = Field(14, ge=1)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Further origins, separated by commas, whose pages may call this installation with the person's cookie."""
+    trusted_proxy_hops: int = Field(0, ge=0)
+    """How many proxies of our own add to `X-Forwarded-For`; 0: the header is not believed."""
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -71,6 +73,26 @@ class Settings(BaseSettings):
         url = urlsplit(self.effective_public_url)
         own = (f"{url.scheme}://{url.netloc}", f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}")
         return tuple(dict.fromkeys((*own, *self.cors_origins)))
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the installation over https, so that cookies can insist on it."""
+        return self.effective_public_url.startswith("https://")
+
+    @property
+    def secret_key_path(self) -> Path:
+        """File of the secret made on first start, when the environment gives none."""
+        return self.data_dir / "secret_key"
+
+    @property
+    def effective_secret_key(self) -> str:
+        """The installation's secret: the environment's, or the one kept in the data folder.
+
+        Raises:
+            FileNotFoundError: the environment gives none and the first start has not made one.
+        """
+        given = self.secret_key.get_secret_value()
+        return given or self.secret_key_path.read_text(encoding="ascii").strip()
 
     @property
     def effective_public_url(self) -> str:
