@@ -4,8 +4,9 @@ Any public method of a State can be called by anybody who holds a socket, so the
 `web.guard` looks the class up and refuses the event before the handler runs. A State outside the three bases is
 refused always, and `tests/architecture` fails on one.
 
-Usage: `class ChatState(MemberState): ...`. The bases are mixins, so each State stays a flat child of `rx.State` and
-loading one does not load its neighbours.
+Usage: `class ChatState(MemberState, rx.State): ...`. The bases are mixins, so each State stays a flat child of
+`rx.State` and loading one does not load its neighbours; without `rx.State` the class would be a mixin itself and have
+no events.
 """
 
 from __future__ import annotations
