@@ -1,0 +1,160 @@
+"""Queries about turns.
+
+A running turn is leased: its process renews the lease, and a turn whose lease ran out is taken by another process
+under the next attempt number. Whoever writes names the attempt, so a process that lost its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, ScalarResult, select, update
+from sqlmodel import col
+
+from chatapp.domain import Actor, TurnStatus, utc_now
+from chatapp.errors import NotFound
+from chatapp.store.database import Transaction
+from chatapp.store.tables import TurnTable
+
+_OPEN = (TurnStatus.QUEUED, TurnStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnNode:
+    """A turn's place in its conversation."""
+
+    id: UUID
+    parent_id: UUID | None
+    created_at: datetime
+
+
+async def get(tx: Transaction, turn_id: UUID) -> TurnTable:
+    """One turn of the tenant.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    row = await tx.session.get(TurnTable, turn_id)
+    if row is None:
+        raise NotFound("There is no such answer.", param="turn_id")
+    return row
+
+
+def is_owner(actor: Actor, row: TurnTable) -> bool:
+    """Whether the actor asked the question: the person, or the service's key where no person did."""
+    if row.user_id is not None:
+        return row.user_id == actor.user_id
+    return row.key_id is not None and row.key_id == actor.key_id
+
+
+async def get_own(tx: Transaction, turn_id: UUID) -> TurnTable:
+    """One turn of the actor.
+
+    Raises:
+        NotFound: there is none of that id, or somebody else asked it.
+    """
+    row = await get(tx, turn_id)
+    if tx.actor is None or not is_owner(tx.actor, row):
+        raise NotFound("There is no such answer.", param="turn_id")
+    return row
+
+
+async def find_by_idempotency_key(tx: Transaction, key: str) -> TurnTable | None:
+    """The turn an earlier request with this key began."""
+    query = select(TurnTable).where(col(TurnTable.idempotency_key) == key)
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def list_nodes(tx: Transaction, conversation_id: UUID) -> list[TurnNode]:
+    """The tree of a conversation, oldest turn first, without any text."""
+    query = (
+        select(col(TurnTable.id), col(TurnTable.parent_id), col(TurnTable.created_at))
+        .where(col(TurnTable.conversation_id) == conversation_id)
+        .order_by(col(TurnTable.created_at), col(TurnTable.id))
+    )
+    return [TurnNode(*row) for row in (await tx.session.execute(query)).tuples()]
+
+
+async def list_by_ids(tx: Transaction, turn_ids: Sequence[UUID]) -> list[TurnTable]:
+    """Turns in the order of their ids; one that is not there is left out."""
+    rows: ScalarResult[TurnTable] = (
+        await tx.session.execute(select(TurnTable).where(col(TurnTable.id).in_(turn_ids)))
+    ).scalars()
+    by_id = {row.id: row for row in rows}
+    return [by_id[turn_id] for turn_id in turn_ids if turn_id in by_id]
+
+
+async def renew_lease(tx: Transaction, turn_id: UUID, *, attempt: int, expires_at: datetime) -> bool | None:
+    """Keep a running turn.
+
+    Returns:
+        whether its owner asked to stop it; None when this attempt no longer has the turn.
+    """
+    statement = _of_attempt(turn_id, attempt).values(lease_expires_at=expires_at)
+    if not await _changes_a_row(tx, statement):
+        return None
+    query = select(col(TurnTable.is_cancel_requested)).where(col(TurnTable.id) == turn_id)
+    return (await tx.session.execute(query)).scalar_one()
+
+
+async def finish(tx: Transaction, turn_id: UUID, *, attempt: int, values: dict[str, Any]) -> bool:
+    """Write how a turn ended; False, and nothing written, when this attempt no longer has it."""
+    statement = _of_attempt(turn_id, attempt).values(
+        **values, completed_at=utc_now(), lease_owner="", lease_expires_at=None
+    )
+    return await _changes_a_row(tx, statement)
+
+
+async def release(tx: Transaction, turn_id: UUID, *, attempt: int) -> None:
+    """Give a running turn back, so that the next process to look takes it at once."""
+    await tx.session.execute(_of_attempt(turn_id, attempt).values(lease_owner="", lease_expires_at=utc_now()))
+
+
+async def claim_abandoned(
+    tx: Transaction, *, owner: str, expires_at: datetime, everything: bool, limit: int = 100
+) -> list[TurnTable]:
+    """Take turns nobody works on, oldest first, each under its next attempt.
+
+    Args:
+        tx: a system transaction.
+        owner: who takes them.
+        expires_at: until when they are taken.
+        everything: take also those whose lease still runs, but not `owner`'s: for the one web process of an
+            installation, whose predecessor is dead for certain.
+        limit: most turns to take.
+    """
+    now = utc_now()
+    query = select(TurnTable).where(col(TurnTable.status).in_(_OPEN), col(TurnTable.lease_owner) != owner)
+    if not everything:
+        query = query.where(col(TurnTable.lease_expires_at) <= now)
+    rows = (await tx.session.execute(query.order_by(col(TurnTable.created_at)).limit(limit))).scalars().all()
+    claimed: list[TurnTable] = []
+    for row in rows:
+        statement = _of_attempt(row.id, row.attempt).values(
+            attempt=row.attempt + 1,
+            status=TurnStatus.RUNNING,
+            lease_owner=owner,
+            lease_expires_at=expires_at,
+        )
+        if await _changes_a_row(tx, statement):
+            await tx.session.refresh(row)
+            claimed.append(row)
+    return claimed
+
+
+def _of_attempt(turn_id: UUID, attempt: int) -> Any:
+    # The session's own copies are not brought up to date: whoever needs one refreshes it.
+    return (
+        update(TurnTable)
+        .where(col(TurnTable.id) == turn_id, col(TurnTable.attempt) == attempt, col(TurnTable.status).in_(_OPEN))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _changes_a_row(tx: Transaction, statement: Any) -> bool:
+    result = await tx.session.execute(statement)
+    return isinstance(result, CursorResult) and result.rowcount == 1
