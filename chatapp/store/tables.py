@@ -238,7 +238,8 @@ class ChunkTable(TenantRow, table=True):
     __tablename__ = "chunks"
     __table_args__ = (UniqueConstraint("document_id", "version", "ordinal"),)
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    id: UUID = Field(primary_key=True)
+    """`store.chunks.chunk_id` of document, version and ordinal: the keyword index computes it."""
     document_id: UUID = Field(foreign_key="documents.id", ondelete="CASCADE")
     collection_id: UUID = Field(foreign_key="collections.id", index=True, ondelete="CASCADE")
     version: int
@@ -252,19 +253,23 @@ class ChunkTable(TenantRow, table=True):
 
 
 class PostingTable(TenantRow, table=True):
-    """Where one term occurs in one version of a document: the keyword index."""
+    """Where one term occurs in one version of a document: the keyword index.
+
+    The key is the order of reading: all of a term's rows lie side by side.
+    """
 
     __tablename__ = "postings"
-    __table_args__ = (Index("ix_postings_lookup", "tenant_id", "collection_id", "term"),)
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    id: int | None = Field(default=None, primary_key=True)
-    collection_id: UUID = Field(foreign_key="collections.id", ondelete="CASCADE")
-    document_id: UUID = Field(foreign_key="documents.id", index=True, ondelete="CASCADE")
-    version: int
-    term: str
-    """Stemmed, lower case."""
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    collection_id: UUID = Field(primary_key=True)
+    """No foreign key: the document's removes the row, and this one would have to be searched for."""
+    term: str = Field(primary_key=True)
+    """Stemmed, lower case; empty for the row that holds the lengths of all chunks."""
+    document_id: UUID = Field(foreign_key="documents.id", index=True, ondelete="CASCADE", primary_key=True)
+    version: int = Field(primary_key=True)
     entries: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    """Packed (ordinal, occurrences, chunk length) triples; `retrieval.keyword_index` reads them."""
+    """Packed (ordinal, occurrences) pairs; `retrieval.keyword_index` reads them."""
 
 
 class RemovalTable(TenantRow, table=True):
