@@ -1,0 +1,211 @@
+"""Sign-in over HTTP: the session cookie, the routes under `/auth`, and the actor behind a request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field, ValidationError
+from starlette.responses import JSONResponse, RedirectResponse
+
+from chatapp.domain import Actor
+from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn
+from chatapp.services import authentication
+from chatapp.settings import Settings, get_settings
+from chatapp.web.origin import SAFE_METHODS, is_own_origin, safe_local_path
+from chatapp.web.request_body import RequestBody, read_json
+
+_Body = TypeVar("_Body", bound=RequestBody)
+
+router = APIRouter(prefix="/auth", tags=["sign-in"])
+
+
+class Credentials(RequestBody):
+    """Who signs in."""
+
+    email: str = Field(min_length=1, max_length=254)
+    password: str = Field(min_length=1, max_length=authentication.MAX_PASSWORD_CHARACTERS)
+    next: str = "/"
+
+
+class NewPassword(RequestBody):
+    """The password a one-time link sets."""
+
+    token: str = Field(min_length=1, max_length=200)
+    password: str = Field(max_length=authentication.MAX_PASSWORD_CHARACTERS)
+    next: str = "/"
+
+
+def cookie_name(settings: Settings) -> str:
+    """Name of the session cookie; on https browsers hold `__Host-` cookies to Secure, Path=/ and no Domain."""
+    return "__Host-chatapp_session" if settings.is_https else "chatapp_session"
+
+
+def client_address(request: Request, settings: Settings) -> str:
+    """Network address of the person, through as many proxies as the operator trusts."""
+    hops = settings.trusted_proxy_hops
+    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]
+    if hops and len(forwarded) >= hops:
+        return forwarded[-hops]
+    return request.client.host if request.client else ""
+
+
+async def actor_from_request(request: Request) -> Actor:
+    """The actor behind a request: its bearer key, or its session cookie.
+
+    Raises:
+        NotSignedIn: neither is there, or what is there is not valid (any more).
+        NotPermitted: a cookie came with an unsafe method from a page that is not ours.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, key = header.partition(" ")
+        actor = await authentication.actor_of_key(key.strip()) if scheme.lower() == "bearer" else None
+        if actor is None:
+            raise NotSignedIn("The key is not valid.")
+        return actor
+    settings = get_settings()
+    token = request.cookies.get(cookie_name(settings))
+    actor = await authentication.actor_of_session(token) if token else None
+    if actor is None:
+        raise NotSignedIn
+    require_own_origin(request, settings)
+    return actor
+
+
+SignedIn = Annotated[Actor, Depends(actor_from_request)]
+"""The actor, as a route's parameter."""
+
+
+def require_own_origin(request: Request, settings: Settings) -> None:
+    """Refuse an unsafe request that one of our own pages did not make.
+
+    Raises:
+        NotPermitted: `Origin` is missing or names somebody else.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    if not is_own_origin(request.headers.get("origin"), host=request.headers.get("host"), settings=settings):
+        raise NotPermitted("This request did not come from one of our own pages.")
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Begin a session. JSON answers with the person, a form with a way to the page it names."""
+    body, is_form = await _read(request, Credentials)
+    settings = get_settings()
+    # A foreign page must not be able to sign a person in as somebody else; programs that send no Origin have no cookie.
+    if request.headers.get("origin") is not None:
+        require_own_origin(request, settings)
+    try:
+        begun = await authentication.sign_in(
+            body.email,
+            body.password,
+            address=client_address(request, settings),
+            user_agent=request.headers.get("user-agent", ""),
+            previous_token=request.cookies.get(cookie_name(settings)),
+        )
+    except AppError as error:
+        if not is_form:
+            raise
+        where = f"/sign-in?error={error.code}&next={quote(safe_local_path(body.next), safe='/')}"
+        return RedirectResponse(where, status_code=303)
+    return _signed_in(begun, settings, is_form=is_form, path=body.next)
+
+
+@router.post("/link")
+async def redeem_link(request: Request) -> Response:
+    """Set a password with a one-time link and begin a session."""
+    body, is_form = await _read(request, NewPassword)
+    settings = get_settings()
+    if request.headers.get("origin") is not None:
+        require_own_origin(request, settings)
+    begun = await authentication.redeem_link(
+        body.token,
+        body.password,
+        address=client_address(request, settings),
+        user_agent=request.headers.get("user-agent", ""),
+    )
+    return _signed_in(begun, settings, is_form=is_form, path=body.next)
+
+
+@router.get("/link")
+async def open_link(token: str = "") -> Response:
+    """Lead the holder of a one-time link to the page where the password is set."""
+    if not token or not await authentication.is_link_valid(token):
+        return RedirectResponse("/sign-in?error=link", status_code=303)
+    # In the fragment: it is sent to no server, so it stands in no log and in no Referer.
+    return RedirectResponse(f"/sign-in?link=1#token={quote(token, safe='')}", status_code=303)
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """End the session of this browser."""
+    settings = get_settings()
+    token = request.cookies.get(cookie_name(settings))
+    if token:
+        require_own_origin(request, settings)
+        await authentication.sign_out(token)
+    if _is_form(request):
+        response: Response = RedirectResponse("/sign-in", status_code=303)
+    else:
+        response = JSONResponse({"signed_in": False})
+    response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/me")
+async def me(actor: SignedIn) -> dict[str, Any]:
+    """Who the caller is."""
+    return person(actor)
+
+
+def person(actor: Actor) -> dict[str, Any]:
+    """An actor as JSON."""
+    return {
+        "user_id": str(actor.user_id) if actor.user_id else None,
+        "tenant_id": str(actor.tenant_id),
+        "email": actor.email,
+        "name": actor.name,
+        "permissions": sorted(actor.permissions),
+    }
+
+
+def _signed_in(begun: authentication.SignIn, settings: Settings, *, is_form: bool, path: str) -> Response:
+    if is_form:
+        response: Response = RedirectResponse(safe_local_path(path), status_code=303)
+    else:
+        response = JSONResponse(person(begun.actor) | {"next": safe_local_path(path)})
+    response.set_cookie(
+        cookie_name(settings),
+        begun.token,
+        max_age=settings.session_days * 24 * 3600,
+        path="/",
+        secure=settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+async def _read(request: Request, kind: type[_Body]) -> tuple[_Body, bool]:
+    is_form = _is_form(request)
+    if is_form:
+        text = (await request.body()).decode("utf-8", "replace")
+        try:
+            fields: Any = {name: values[-1] for name, values in parse_qs(text, max_num_fields=20).items()}
+        except ValueError as error:
+            raise InvalidInput("The form has too many fields.") from error
+    else:
+        fields = await read_json(request)
+    try:
+        return kind.model_validate(fields), is_form
+    except ValidationError as error:
+        first = error.errors()[0]
+        param = ".".join(str(part) for part in first["loc"]) or None
+        raise InvalidInput(f"{param or 'body'}: {first['msg']}", param=param) from error

@@ -1,0 +1,114 @@
+"""One mapping from errors to answers: `{"error": {"message", "type", "code", "param"}}`, as OpenAI's API has it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from chatapp.errors import AppError, RateLimited
+
+_log = structlog.get_logger(__name__)
+
+_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
+_SENTENCES: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_input", "The request could not be read."),
+    404: ("not_found", "There is no such address here."),
+    405: ("invalid_input", "This address does not take this method."),
+    413: ("too_large", "The request is larger than this installation accepts."),
+    415: ("unsupported_media_type", "This kind of content is not accepted here."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app in the one shape."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def error_response(error: AppError) -> JSONResponse:
+    """An error of the product's own tree as an answer."""
+    headers = {}
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    elif error.retryable and error.status_code in {429, 503}:
+        headers["Retry-After"] = "1"
+    return JSONResponse(
+        error_body(error.message, code=error.code, status_code=error.status_code, param=error.param),
+        status_code=error.status_code,
+        headers=headers,
+    )
+
+
+def error_body(message: str, *, code: str, status_code: int, param: str | None = None) -> dict[str, Any]:
+    """The body of an error answer.
+
+    Args:
+        message: the sentence for a person.
+        code: one of the contract's codes.
+        status_code: decides `type`.
+        param: the field at fault.
+    """
+    kind = _TYPES.get(status_code, "invalid_request_error" if status_code < 500 else "api_error")
+    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+
+
+async def _on_app_error(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, AppError):
+        raise error
+    if error.status_code >= 500:
+        _log.warning("request.failed", code=error.code, reason=error.message)
+    return error_response(error)
+
+
+async def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        body = error_body("The body is not valid JSON.", code="invalid_input", status_code=400)
+        return JSONResponse(body, status_code=400)
+    # The first part says where: body, query, path, header; it is no name the caller gave.
+    param = ".".join(str(part) for part in first["loc"][1:]) or None
+    message = first["msg"].removeprefix("Value error, ")
+    text = f"{param}: {message}" if param else message
+    return JSONResponse(error_body(text, code="invalid_input", status_code=422, param=param), status_code=422)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    code, sentence = _SENTENCES.get(error.status_code, ("invalid_input", "The request was refused."))
+    body = error_body(sentence, code=code, status_code=error.status_code)
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    incident = incident_id()
+    _log.error("request.crashed", incident=incident, method=request.method, path=request.url.path, exc_info=error)
+    body = error_body(unexpected_sentence(incident), code="internal_error", status_code=500)
+    return JSONResponse(body, status_code=500)
+
+
+def incident_id() -> str:
+    """A short name for something unexpected, in the log line and in what the person reads."""
+    return secrets.token_hex(4)
+
+
+def unexpected_sentence(incident: str) -> str:
+    """What a person reads when something unexpected happened."""
+    return f"Something went wrong on our side. If it happens again, tell your admin the number {incident}."
