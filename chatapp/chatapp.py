@@ -11,6 +11,8 @@ from admin.pages import PAGES as ADMIN_PAGES
 from chatapp.pages import PAGES
 from chatapp.services.lifespan import running
 from chatapp.settings import get_settings
+from chatapp.web.app import create_api, edge
+from chatapp.web.guard import Guard
 
 
 @asynccontextmanager
@@ -20,7 +22,9 @@ async def _lifespan() -> AsyncIterator[None]:
 
 
 def _create_app() -> rx.App:
-    app = rx.App(enable_state=True)
+    app = rx.App(enable_state=True, api_transformer=[create_api(), edge])
+    # First of all: nothing of Reflex's own may run before the guard has said yes.
+    app.add_middleware(Guard(), index=0)
     app.register_lifespan_task(_lifespan)
     for page in (*PAGES, *ADMIN_PAGES):
         app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import structlog
 
+from chatapp.limits.attempts import close_attempts, open_attempts
 from chatapp.settings import Settings
 from chatapp.store.database import close_database, open_database
 
@@ -27,5 +28,7 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
     async with AsyncExitStack() as stack:
         open_database(settings.effective_database_url)
         stack.push_async_callback(close_database)
+        open_attempts(settings.redis_url.get_secret_value())
+        stack.callback(close_attempts)
         _log.info("parts.opened", role=role)
         yield
