@@ -1,0 +1,127 @@
+/** One document at a passage: a PDF as its pages, everything else as its text. */
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { FileX2, Loader, RotateCw, TriangleAlert } from "lucide-react";
+import { contentPath, fetchFile, fetchPassages, fetchText } from "./document_requests.js";
+import { TextView } from "./text_view.jsx";
+
+// Only people who open a PDF load what draws it.
+const PdfView = lazy(() => import("./pdf_view.jsx").then((module) => ({ default: module.PdfView })));
+
+const PDF = "application/pdf";
+const NOWHERE = -1;
+
+function Notice({ icon: Icon, title, children, action }) {
+  return (
+    <div className="dv-notice" role="status">
+      <Icon size={28} aria-hidden="true" />
+      <strong>{title}</strong>
+      <p>{children}</p>
+      {action}
+    </div>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className="dv-waiting" role="status" aria-label="Opening the document">
+      {[92, 78, 96, 64, 88, 94, 52].map((width, index) => (
+        <span key={index} style={{ width: `${width}%` }} />
+      ))}
+    </div>
+  );
+}
+
+/** What a failed request means for somebody who wants to read. */
+function Failure({ error, filename, onRetry }) {
+  const again = (
+    <button type="button" className="button" onClick={onRetry}>
+      <RotateCw size={14} aria-hidden="true" /> Try again
+    </button>
+  );
+  if (error.status === 404 || error.status === 410) {
+    return (
+      <Notice icon={FileX2} title="Withdrawn">
+        {filename || "This document"} was deleted, so it can no longer be opened. Answers that cite it stay as they were written.
+      </Notice>
+    );
+  }
+  if (error.status === 409) return <Notice icon={Loader} title="Still being read" action={again}>{error.message}</Notice>;
+  return <Notice icon={TriangleAlert} title="This could not be opened" action={again}>{error.message}</Notice>;
+}
+
+/** Load what the view needs: the media type when it is not known, and the passage or the text around it. */
+async function load({ fileId, start, end, mediaType, asText }, signal) {
+  const type = mediaType || (await fetchFile(fileId, signal)).media_type || "";
+  const hasPassage = start > NOWHERE && end > start;
+  if (type === PDF && !asText) {
+    return { type, passages: hasPassage ? await fetchPassages(fileId, start, end, signal) : [] };
+  }
+  return { type, text: await fetchText(fileId, hasPassage ? start : 0, hasPassage ? end : 0, signal) };
+}
+
+export function DocumentView({
+  fileId,
+  start = NOWHERE,
+  end = NOWHERE,
+  page = 1,
+  filename = "",
+  mediaType = "",
+  onReady,
+}) {
+  const [state, setState] = useState({ key: "" });
+  const [asText, setAsText] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  const ready = useRef(null);
+  ready.current = onReady;
+  const key = fileId;
+
+  useEffect(() => setAsText(false), [fileId]);
+  useEffect(() => {
+    if (!fileId) return undefined;
+    const asking = new AbortController();
+    // Another passage of the same document keeps its pages on the screen while it is looked up.
+    setState((now) => (now.key === key && !now.error ? now : { key }));
+    load({ fileId, start, end, mediaType, asText }, asking.signal).then(
+      (loaded) => {
+        setState({ key, ...loaded });
+        if (loaded.text) ready.current?.();
+      },
+      (error) => error.name !== "AbortError" && setState({ key, error }),
+    );
+    return () => asking.abort();
+  }, [fileId, start, end, mediaType, asText, attempt, key]);
+
+  const again = () => setAttempt((number) => number + 1);
+  if (!fileId) return null;
+  return (
+    <div className="dv" data-file={fileId}>
+      <Content
+        {...{ fileId, start, end, page, filename, again }}
+        state={state.key === key ? state : {}}
+        onOpened={() => ready.current?.()}
+        onUnreadable={() => setAsText(true)}
+      />
+    </div>
+  );
+}
+
+function Content({ state, fileId, start, end, page, filename, again, onOpened, onUnreadable }) {
+  if (state.error) return <Failure error={state.error} filename={filename} onRetry={again} />;
+  if (state.text) {
+    return <TextView {...{ fileId, filename, start, end }} mediaType={state.type} first={state.text} />;
+  }
+  if (state.passages) {
+    return (
+      <Suspense fallback={<Waiting />}>
+        <PdfView
+          url={contentPath(fileId)}
+          {...{ filename, page, onOpened }}
+          passages={state.passages}
+          // A file that a browser cannot draw still has its text.
+          onFailed={(error) => (error?.status === 404 ? again() : onUnreadable())}
+        />
+      </Suspense>
+    );
+  }
+  return <Waiting />;
+}

@@ -1,0 +1,188 @@
+/**
+ * The stored text of a document, readable, with the passage lit at its exact offsets.
+ *
+ * Every character shown keeps its place in the document's text, so the lit characters are those the
+ * answer rests on and not a search for something similar. Long documents are read window by window.
+ */
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { fetchText } from "./document_requests.js";
+
+const WINDOW = 20_000; // characters asked for at a time
+
+const PAGE_WORDS = {
+  "application/vnd.openxmlformats-officedocument.presentationml.presentation": "Slide",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Sheet",
+  "application/pdf": "Page",
+};
+
+/** The characters [start, end) of a slice that begins at `from`, with what is lit inside a mark. */
+function Characters({ text, from, lit }) {
+  const start = Math.max(lit.start - from, 0);
+  const end = Math.min(lit.end - from, text.length);
+  if (lit.start < 0 || start >= end) return text;
+  return (
+    <>
+      {text.slice(0, start)}
+      <mark className="dv-lit">{text.slice(start, end)}</mark>
+      {text.slice(end)}
+    </>
+  );
+}
+
+/** Cut [start, end) of the text at a pattern; the pieces keep their offsets. */
+function pieces(text, start, end, pattern) {
+  const found = [];
+  let from = start;
+  for (const match of text.slice(start, end).matchAll(pattern)) {
+    const at = start + match.index;
+    if (at > from) found.push([from, at]);
+    from = at + match[0].length;
+  }
+  if (end > from) found.push([from, end]);
+  return found;
+}
+
+function Table({ block, lit }) {
+  const { text } = block;
+  const rows = pieces(text, 0, text.length, /\n/g).map(([start, end]) => pieces(text, start, end, / ?\| ?/g));
+  const cell = ([start, end]) => <Characters text={text.slice(start, end)} from={block.start + start} lit={lit} />;
+  if (rows.every((cells) => cells.length < 2)) return <Paragraph block={block} lit={lit} />;
+  const [head, ...body] = rows;
+  return (
+    <div className="dv-table" tabIndex={0} role="region" aria-label="Table">
+      <table>
+        <thead>
+          <tr>{head.map((range) => <th key={range[0]} scope="col">{cell(range)}</th>)}</tr>
+        </thead>
+        <tbody>
+          {body.map((cells, index) => (
+            <tr key={cells[0]?.[0] ?? index}>{cells.map((range) => <td key={range[0]}>{cell(range)}</td>)}</tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const whole = (block, lit) => <Characters text={block.text} from={block.start} lit={lit} />;
+
+function Heading({ block, lit }) {
+  const Tag = `h${Math.min(Math.max(block.level + 1, 2), 6)}`;
+  return <Tag>{whole(block, lit)}</Tag>;
+}
+
+function Paragraph({ block, lit }) {
+  return <p>{whole(block, lit)}</p>;
+}
+
+function Code({ block, lit }) {
+  return <pre tabIndex={0}>{whole(block, lit)}</pre>;
+}
+
+const KINDS = { heading: Heading, table: Table, code: Code };
+
+const Block = memo(function Block({ block, lit, mark }) {
+  const Kind = KINDS[block.kind] ?? Paragraph;
+  return (
+    <>
+      {mark && (
+        <div className="dv-page-mark">
+          <span>{mark}</span>
+        </div>
+      )}
+      <Kind block={block} lit={lit} />
+    </>
+  );
+});
+
+const UNLIT = { start: -1, end: -1 };
+
+/** Blocks in order, with a mark where a page, slide or sheet begins. */
+function Blocks({ blocks, lit, pageWord }) {
+  return blocks.map((block, index) => {
+    const begins = pageWord && block.page !== blocks[index - 1]?.page;
+    // Blocks without the passage get the same object each time, so another passage redraws two of them only.
+    const touched = lit.start < block.end && lit.end > block.start;
+    return (
+      <Block key={block.start} block={block} lit={touched ? lit : UNLIT} mark={begins ? `${pageWord} ${block.page}` : ""} />
+    );
+  });
+}
+
+/** Scroll the passage's first lit character to a third of the view, without moving the page around it. */
+function reveal(scroller) {
+  const mark = scroller?.querySelector("mark.dv-lit");
+  if (!mark) return;
+  const top = mark.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop;
+  scroller.scrollTop = Math.max(top - scroller.clientHeight * 0.3, 0);
+}
+
+function More({ where, onMore, isBusy }) {
+  const button = useRef(null);
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && onMore(), {
+      rootMargin: "200px",
+    });
+    observer.observe(button.current);
+    return () => observer.disconnect();
+  }, [onMore]);
+  return (
+    <button ref={button} type="button" className="dv-more" onClick={onMore} disabled={isBusy}>
+      {isBusy ? "Reading…" : `Show ${where}`}
+    </button>
+  );
+}
+
+export function TextView({ fileId, filename, start, end, mediaType, first }) {
+  const scroller = useRef(null);
+  const [parts, setParts] = useState([first]);
+  const [busy, setBusy] = useState("");
+  const isAsking = useRef(false);
+  const heightBefore = useRef(0);
+  const lit = useMemo(() => ({ start, end }), [start, end]);
+
+  useEffect(() => setParts([first]), [first]);
+  useLayoutEffect(() => reveal(scroller.current), [first, start, end]);
+  useLayoutEffect(() => {
+    // What was put above the text must not push it down.
+    if (heightBefore.current && scroller.current) {
+      scroller.current.scrollTop += scroller.current.scrollHeight - heightBefore.current;
+    }
+    heightBefore.current = 0;
+  }, [parts]);
+
+  const top = parts[0];
+  const bottom = parts.at(-1);
+  const blocks = useMemo(() => parts.flatMap((part) => part.blocks), [parts]);
+  const more = useCallback(
+    async (where) => {
+      if (isAsking.current) return;
+      isAsking.current = true;
+      setBusy(where);
+      const window = where === "earlier" ? [Math.max(top.start - WINDOW, 0), top.start] : [bottom.end, bottom.end + WINDOW];
+      try {
+        const part = await fetchText(fileId, ...window);
+        if (where === "earlier") heightBefore.current = scroller.current?.scrollHeight ?? 0;
+        setParts((now) => (where === "earlier" ? [part, ...now] : [...now, part]));
+      } catch {
+        // The button stays; pressing it asks again.
+      } finally {
+        isAsking.current = false;
+        setBusy("");
+      }
+    },
+    [fileId, top, bottom],
+  );
+  const earlier = useCallback(() => more("earlier"), [more]);
+  const later = useCallback(() => more("later"), [more]);
+
+  return (
+    <div ref={scroller} className="dv-scroll dv-text" tabIndex={0} role="region" aria-label={`Text of ${filename}`}>
+      <div className="dv-prose">
+        {top.start > 0 && <More where="earlier" onMore={earlier} isBusy={busy === "earlier"} />}
+        <Blocks blocks={blocks} lit={lit} pageWord={PAGE_WORDS[mediaType]} />
+        {bottom.end < bottom.total && <More where="more" onMore={later} isBusy={busy === "later"} />}
+      </div>
+    </div>
+  );
+}
