@@ -1,0 +1,359 @@
+"""Use cases of documents: upload, watch, replace, move, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+from chatapp.domain import Actor, DocumentStatus, Permission
+from chatapp.errors import Conflict, EmptyDocument, InvalidInput
+from chatapp.services import removals
+from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, UploadResult, VersionView
+from chatapp.settings import get_settings
+from chatapp.store import audit, collections, documents, files, job_queue
+from chatapp.store import removals as removal_rows
+from chatapp.store.database import Transaction, transaction
+from chatapp.store.documents import DocumentFilter, DocumentSort
+from chatapp.store.tables import DocumentTable, DocumentVersionTable, RemovalTable
+from ingest.filenames import display_name
+from ingest.media_types import detect_media_type
+
+_MAX_PAGE = 500
+_IN_WORK = (DocumentStatus.QUEUED, DocumentStatus.RUNNING)
+_GIVEN_UP = (DocumentStatus.FAILED, DocumentStatus.CANCELLED)
+
+
+async def upload(
+    actor: Actor,
+    *,
+    filename: str,
+    content: AsyncIterator[bytes],
+    collection_id: UUID | None = None,
+    purpose: str = "assistants",
+    document_id: UUID | None = None,
+) -> UploadResult:
+    """Take a file in, and have it ingested when it is in a collection.
+
+    Args:
+        actor: who uploads.
+        filename: what the person calls it; shown, never used as a path.
+        content: the bytes as they arrive; never held in memory as a whole.
+        collection_id: where it belongs; None: kept until `attach`.
+        purpose: OpenAI's word for what it is for; kept and given back.
+        document_id: replace this document; its present version answers until the new one is ready.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such collection or document in this tenant.
+        UploadTooLarge: larger than the installation accepts.
+        EmptyDocument: no bytes.
+        UnsupportedMediaType: nothing here reads this kind of file, whatever its name says.
+    """
+    actor.require(Permission.WRITE_DOCUMENTS)
+    filename = display_name(filename)
+    await _require_target(actor, collection_id, document_id)
+    incoming = await files.receive(content, max_bytes=get_settings().max_upload_bytes)
+    try:
+        if incoming.size_bytes == 0:
+            raise EmptyDocument("The file is empty. Check it and upload it again.")
+        media_type = await asyncio.to_thread(detect_media_type, incoming.path, filename)
+        version = DocumentVersionTable(
+            tenant_id=actor.tenant_id,
+            document_id=document_id or uuid4(),
+            version=1,
+            filename=filename,
+            media_type=media_type,
+            size_bytes=incoming.size_bytes,
+            sha256=incoming.sha256,
+            title=filename,
+        )
+        if document_id is None:
+            result = await _add(actor, version, incoming, collection_id, purpose)
+        else:
+            result = await _replace(actor, version, incoming)
+    finally:
+        await asyncio.to_thread(files.discard, incoming.path)
+    if result.document.status == DocumentStatus.QUEUED:
+        await job_queue.wake("ingest")
+    return result
+
+
+async def _require_target(actor: Actor, collection_id: UUID | None, document_id: UUID | None) -> None:
+    # Asked before the bytes are read, so that a wrong id costs nobody the upload; asked again when writing.
+    async with transaction(actor, readonly=True) as tx:
+        if collection_id is not None:
+            await collections.get(tx, collection_id)
+        if document_id is not None:
+            await documents.get(tx, document_id)
+
+
+async def _add(
+    actor: Actor,
+    version: DocumentVersionTable,
+    incoming: files.IncomingFile,
+    collection_id: UUID | None,
+    purpose: str,
+) -> UploadResult:
+    async with transaction(actor) as tx:
+        if collection_id is not None:
+            await collections.get(tx, collection_id, for_update=True)
+        same = await documents.find_same_bytes(tx, collection_id, incoming.sha256)
+        if same is not None:
+            return await _duplicate(tx, same)
+        row = DocumentTable(
+            id=version.document_id,
+            tenant_id=actor.tenant_id,
+            collection_id=collection_id,
+            filename=version.filename,
+            purpose=purpose,
+            created_by=actor.user_id,
+            status=DocumentStatus.UPLOADED if collection_id is None else DocumentStatus.QUEUED,
+        )
+        tx.session.add(row)
+        await tx.session.flush()
+        tx.session.add(version)
+        await audit.write(tx, "document.uploaded", row.id, filename=row.filename, size_bytes=version.size_bytes)
+        await files.keep(actor, incoming, row.id, version.version)
+        await tx.session.flush()
+        return UploadResult(await _view(tx, row.id), is_duplicate=False)
+
+
+async def _duplicate(tx: Transaction, document_id: UUID) -> UploadResult:
+    row = await documents.get(tx, document_id)
+    if row.status in _GIVEN_UP and row.collection_id is not None:
+        # Whoever uploads a failed file again wants it tried again, and needs no second copy of it for that.
+        await documents.restart(tx, document_id)
+    return UploadResult(await _view(tx, document_id), is_duplicate=True)
+
+
+async def _replace(actor: Actor, version: DocumentVersionTable, incoming: files.IncomingFile) -> UploadResult:
+    async with transaction(actor) as tx:
+        row = await documents.get(tx, version.document_id, for_update=True)
+        latest = await documents.get_version(tx, row.id, row.latest_version)
+        if latest.sha256 == incoming.sha256:
+            return await _duplicate(tx, row.id)
+        version.version = row.latest_version + 1
+        tx.session.add(version)
+        values = {"latest_version": version.version, "filename": version.filename}
+        if row.collection_id is None:
+            await documents.settle(tx, row.id, DocumentStatus.UPLOADED, **values)
+        else:
+            await documents.restart(tx, row.id, **values)
+        await audit.write(tx, "document.replaced", row.id, filename=version.filename, version=version.version)
+        await files.keep(actor, incoming, row.id, version.version)
+        await tx.session.flush()
+        return UploadResult(await _view(tx, row.id), is_duplicate=False)
+
+
+async def list_documents(
+    actor: Actor,
+    *,
+    collection_id: UUID | None = None,
+    search: str = "",
+    statuses: tuple[DocumentStatus, ...] = (),
+    sort: DocumentSort = "created_at",
+    descending: bool = True,
+    limit: int = 50,
+    after: UUID | None = None,
+) -> DocumentPage:
+    """Documents of the tenant, a page at a time.
+
+    Args:
+        actor: who asks.
+        collection_id: only this collection's; None: all, also those in none.
+        search: part of the name or title.
+        statuses: only documents standing there; empty: all.
+        sort: what to order by.
+        descending: largest, latest, last first.
+        limit: 1 to 500.
+        after: id of the last document of the page before.
+
+    Raises:
+        NotPermitted: the actor may not read documents.
+        NotFound: no such collection, or no document `after`.
+        InvalidInput: the limit is out of range.
+    """
+    actor.require(Permission.READ_DOCUMENTS)
+    if not 1 <= limit <= _MAX_PAGE:
+        raise InvalidInput(f"The limit must be from 1 to {_MAX_PAGE}.", param="limit")
+    wanted = DocumentFilter(collection_id, statuses, search.replace("\x00", "").strip())
+    async with transaction(actor, readonly=True) as tx:
+        if collection_id is not None:
+            await collections.get(tx, collection_id)
+        records = await documents.list_records(
+            tx, wanted, sort=sort, descending=descending, limit=limit + 1, after=after
+        )
+        total = await documents.count(tx, wanted)
+    views = [DocumentView.from_record(record) for record in records]
+    return DocumentPage(views[:limit], total, has_more=len(views) > limit)
+
+
+async def get(actor: Actor, document_id: UUID) -> DocumentView:
+    """One document.
+
+    Raises:
+        NotPermitted: the actor may not read documents.
+        NotFound: no such document in this tenant.
+    """
+    actor.require(Permission.READ_DOCUMENTS)
+    async with transaction(actor, readonly=True) as tx:
+        return await _view(tx, document_id)
+
+
+async def list_versions(actor: Actor, document_id: UUID) -> list[VersionView]:
+    """Every version kept of a document, newest first.
+
+    Raises:
+        NotPermitted: the actor may not read documents.
+        NotFound: no such document in this tenant.
+    """
+    actor.require(Permission.READ_DOCUMENTS)
+    async with transaction(actor, readonly=True) as tx:
+        await documents.get(tx, document_id)
+        return [VersionView(*values) for values in await documents.list_versions(tx, document_id)]
+
+
+async def list_chunks(actor: Actor, document_id: UUID, *, limit: int = 100, offset: int = 0) -> list[ChunkView]:
+    """The pieces of the version that answers, in the document's order.
+
+    Raises:
+        NotPermitted: the actor may not read documents.
+        NotFound: no such document in this tenant.
+        InvalidInput: limit or offset is out of range.
+    """
+    actor.require(Permission.READ_DOCUMENTS)
+    if not 1 <= limit <= _MAX_PAGE or offset < 0:
+        raise InvalidInput(f"The limit must be from 1 to {_MAX_PAGE}, the offset 0 or more.", param="limit")
+    async with transaction(actor, readonly=True) as tx:
+        row = await documents.get(tx, document_id)
+        rows = await documents.list_chunks(tx, document_id, row.active_version, limit=limit, offset=offset)
+    return [ChunkView(c.id, c.ordinal, c.text, c.start, c.end, c.page, c.heading) for c in rows]
+
+
+async def cancel(actor: Actor, document_id: UUID) -> DocumentView:
+    """Stop ingesting a document; a worker on it notices within a second. One that is finished stays as it is.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document in this tenant.
+    """
+    actor.require(Permission.WRITE_DOCUMENTS)
+    async with transaction(actor) as tx:
+        row = await documents.get(tx, document_id)
+        if row.status in _IN_WORK:
+            await documents.settle(tx, document_id, DocumentStatus.CANCELLED)
+            await documents.remove_index_rows(tx, document_id, keep_version=row.active_version)
+            await audit.write(tx, "document.cancelled", document_id, filename=row.filename)
+        return await _view(tx, document_id)
+
+
+async def retry(actor: Actor, document_id: UUID) -> DocumentView:
+    """Ingest a failed or cancelled document again. One that is finished or in work stays as it is.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document in this tenant.
+    """
+    actor.require(Permission.WRITE_DOCUMENTS)
+    async with transaction(actor) as tx:
+        row = await documents.get(tx, document_id)
+        if row.collection_id is not None and row.status in _GIVEN_UP:
+            await documents.restart(tx, document_id)
+            await audit.write(tx, "document.retried", document_id, filename=row.filename)
+        view = await _view(tx, document_id)
+    await job_queue.wake("ingest")
+    return view
+
+
+async def attach(actor: Actor, document_id: UUID, collection_id: UUID) -> DocumentView:
+    """Put an uploaded file into a collection and have it ingested. Nothing changes where it is there already.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document or collection in this tenant.
+        Conflict: it is in another collection (`move` takes it from there), or the same bytes are here already.
+    """
+    return await _put(actor, document_id, collection_id, is_move=False)
+
+
+async def move(actor: Actor, document_id: UUID, collection_id: UUID) -> DocumentView:
+    """Take a document from its collection, if any, into another, where it is ingested anew.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document or collection in this tenant.
+        Conflict: the same bytes are in that collection already.
+    """
+    return await _put(actor, document_id, collection_id, is_move=True)
+
+
+async def _put(actor: Actor, document_id: UUID, collection_id: UUID, *, is_move: bool) -> DocumentView:
+    actor.require(Permission.WRITE_DOCUMENTS)
+    async with transaction(actor) as tx:
+        target = await collections.get(tx, collection_id, for_update=True)
+        row = await documents.get(tx, document_id, for_update=True)
+        if row.collection_id == collection_id:
+            return await _view(tx, document_id)
+        if row.collection_id is not None and not is_move:
+            raise Conflict("The file is in another collection. Move it, or upload it for this one.", param="file_id")
+        latest = await documents.get_version(tx, document_id, row.latest_version)
+        same = await documents.find_same_bytes(tx, collection_id, latest.sha256)
+        if same is not None:
+            other = await documents.get(tx, same)
+            raise Conflict(f"The same file is in “{target.name}” already, as “{other.filename}”.", param="file_id")
+        pending = await _leave_collection(tx, row)
+        await documents.restart(tx, document_id, collection_id=collection_id, active_version=0)
+        await audit.write(tx, "document.attached", document_id, collection=target.name)
+        view = await _view(tx, document_id)
+    await removals.carry_out(actor, pending)
+    await job_queue.wake("ingest")
+    return view
+
+
+async def detach(actor: Actor, document_id: UUID, collection_id: UUID) -> DocumentView:
+    """Take a document out of a collection; its bytes stay, nothing of it answers any more.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document in this collection.
+    """
+    actor.require(Permission.WRITE_DOCUMENTS)
+    async with transaction(actor) as tx:
+        row = await documents.get_in(tx, document_id, collection_id)
+        pending = await _leave_collection(tx, row)
+        await documents.settle(tx, document_id, DocumentStatus.UPLOADED, collection_id=None, active_version=0)
+        await audit.write(tx, "document.detached", document_id, filename=row.filename)
+        view = await _view(tx, document_id)
+    await removals.carry_out(actor, pending)
+    return view
+
+
+async def _leave_collection(tx: Transaction, row: DocumentTable) -> list[RemovalTable]:
+    if row.collection_id is None:
+        return []
+    await documents.remove_index_rows(tx, row.id)
+    await collections.bump_version(tx, row.collection_id)
+    return [removal_rows.add(tx, collection_id=row.collection_id, document_id=row.id, keep_files=True)]
+
+
+async def delete(actor: Actor, document_id: UUID) -> None:
+    """Delete a document: file, text, chunks, keyword rows, vectors and previews. It answers no more at once.
+
+    Raises:
+        NotPermitted: the actor may not write documents.
+        NotFound: no such document in this tenant.
+    """
+    actor.require(Permission.WRITE_DOCUMENTS)
+    async with transaction(actor) as tx:
+        row = await documents.get(tx, document_id)
+        if row.collection_id is not None:
+            await collections.bump_version(tx, row.collection_id)
+        pending = [removal_rows.add(tx, collection_id=row.collection_id, document_id=document_id)]
+        await documents.remove(tx, document_id)
+        await audit.write(tx, "document.deleted", document_id, filename=row.filename)
+    await removals.carry_out(actor, pending)
+
+
+async def _view(tx: Transaction, document_id: UUID) -> DocumentView:
+    return DocumentView.from_record(await documents.get_record(tx, document_id))

@@ -1,0 +1,198 @@
+"""Who ingests which document: claims, leases, progress and the end.
+
+The document's row is the truth and the queue only wakes workers. A worker holds a document by a lease; every write
+of a worker asks for that lease, so one that lost it (cancelled, replaced, taken for dead) changes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from chatapp.domain import DocumentStatus, IngestStage, utc_now
+from chatapp.store.database import Transaction
+from chatapp.store.tables import ChunkTable, DocumentTable, DocumentVersionTable, PostingTable
+
+LEASE_SECONDS = 15.0
+"""Time after which a silent worker counts as dead. Extended each two seconds, so seven beats may be missed."""
+
+MAX_ATTEMPTS = 5
+"""Starts of one version before it is given up: a file that kills its worker must not do so for ever."""
+
+
+class LeaseLost(Exception):
+    """The document was cancelled, replaced, deleted or taken over; the worker stops without a trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A document taken by a worker."""
+
+    tenant_id: UUID
+    document_id: UUID
+    collection_id: UUID
+    version: int
+    owner: str
+    """Identity of the claim, unique to it."""
+    attempt: int
+    """1 for the first start of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSource:
+    """What the pipeline needs to know of a claimed version."""
+
+    filename: str
+    media_type: str
+    size_bytes: int
+
+
+async def claim_next(tx: Transaction, *, owner: str) -> Claim | None:
+    """Take the next document that waits or whose worker went silent, or None.
+
+    Tenants take turns: the one with the fewest documents in work comes first, then the oldest upload, so one
+    tenant's thousand files do not hold up another's one.
+
+    Args:
+        tx: a system transaction; two workers never get the same document.
+        owner: identity of the claim.
+    """
+    now = utc_now()
+    document, other = DocumentTable, aliased(DocumentTable)
+    in_work = (
+        select(func.count())
+        .select_from(other)
+        .where(
+            col(other.tenant_id) == col(document.tenant_id),
+            col(other.status) == DocumentStatus.RUNNING,
+            col(other.lease_expires_at) > now,
+        )
+        .scalar_subquery()
+    )
+    query = (
+        select(document)
+        .where(col(document.collection_id).is_not(None), _is_free(now))
+        .order_by(in_work, col(document.updated_at), col(document.id))
+        .limit(1)
+        .with_for_update(skip_locked=True, of=document)
+    )
+    row = (await tx.session.execute(query)).scalar_one_or_none()
+    if row is None or row.collection_id is None:
+        return None
+    row.status, row.stage, row.progress = DocumentStatus.RUNNING, IngestStage.WAITING, 0.0
+    row.lease_owner, row.lease_expires_at = owner, now + timedelta(seconds=LEASE_SECONDS)
+    row.attempts += 1
+    row.updated_at = now
+    return Claim(row.tenant_id, row.id, row.collection_id, row.latest_version, owner, row.attempts)
+
+
+def _is_free(now: Any) -> Any:
+    status = col(DocumentTable.status)
+    expired = and_(status == DocumentStatus.RUNNING, col(DocumentTable.lease_expires_at) <= now)
+    return or_(status == DocumentStatus.QUEUED, expired)
+
+
+async def has_work(tx: Transaction) -> bool:
+    """Whether any document waits or was left by a dead worker; in a system transaction, of any tenant."""
+    query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id).is_not(None), _is_free(utc_now()))
+    return (await tx.session.execute(query.limit(1))).first() is not None
+
+
+async def seconds_until_free(tx: Transaction) -> float | None:
+    """Seconds until the first running document's lease runs out, or None when none is running."""
+    query = select(func.min(col(DocumentTable.lease_expires_at))).where(
+        col(DocumentTable.status) == DocumentStatus.RUNNING
+    )
+    expires_at = (await tx.session.execute(query)).scalar_one_or_none()
+    return None if expires_at is None else max(0.0, (expires_at - utc_now()).total_seconds())
+
+
+async def beat(tx: Transaction, claim: Claim, *, stage: IngestStage, progress: float) -> None:
+    """Keep the lease and show how far the work is.
+
+    Raises:
+        LeaseLost: the document is not the claim's any more.
+    """
+    await _change(
+        tx,
+        claim,
+        stage=stage,
+        progress=progress,
+        lease_expires_at=utc_now() + timedelta(seconds=LEASE_SECONDS),
+    )
+
+
+async def finish(tx: Transaction, claim: Claim, status: DocumentStatus, **values: Any) -> None:
+    """End the claim: `COMPLETED` or `FAILED`, or `QUEUED` to have it done again.
+
+    Raises:
+        LeaseLost: the document is not the claim's any more.
+    """
+    await _change(tx, claim, status=status, lease_owner="", lease_expires_at=None, **values)
+
+
+async def _change(tx: Transaction, claim: Claim, **values: Any) -> None:
+    statement = (
+        update(DocumentTable)
+        .where(
+            col(DocumentTable.id) == claim.document_id,
+            col(DocumentTable.lease_owner) == claim.owner,
+            col(DocumentTable.latest_version) == claim.version,
+            col(DocumentTable.status) == DocumentStatus.RUNNING,
+        )
+        .values(updated_at=utc_now(), **values)
+        .execution_options(synchronize_session=False)
+    )
+    result: CursorResult[Any] = await tx.session.execute(statement)  # pyright: ignore[reportAssignmentType]
+    if result.rowcount != 1:
+        raise LeaseLost
+
+
+async def get_source(tx: Transaction, claim: Claim) -> IngestSource:
+    """Name, type and size of the claimed version.
+
+    Raises:
+        LeaseLost: the version is gone.
+    """
+    table = DocumentVersionTable
+    query = select(col(table.filename), col(table.media_type), col(table.size_bytes)).where(
+        col(table.document_id) == claim.document_id, col(table.version) == claim.version
+    )
+    found = (await tx.session.execute(query)).tuples().one_or_none()
+    if found is None:
+        raise LeaseLost
+    return IngestSource(*found)
+
+
+async def save_text(tx: Transaction, claim: Claim, **values: Any) -> None:
+    """Keep what parsing gave: `title`, `text`, `page_starts`, `blocks`, `page_count`."""
+    table = DocumentVersionTable
+    statement = (
+        update(table)
+        .where(col(table.document_id) == claim.document_id, col(table.version) == claim.version)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    await tx.session.execute(statement)
+
+
+async def replace_index_rows(
+    tx: Transaction, claim: Claim, chunks: Sequence[ChunkTable], postings: Sequence[PostingTable]
+) -> None:
+    """Write the chunk and keyword rows of the claimed version in place of any an earlier attempt left."""
+    for table in (ChunkTable, PostingTable):
+        statement = (
+            delete(table)
+            .where(col(table.document_id) == claim.document_id, col(table.version) == claim.version)
+            .execution_options(synchronize_session=False)
+        )
+        await tx.session.execute(statement)
+    tx.session.add_all([*chunks, *postings])

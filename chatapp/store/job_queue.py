@@ -1,0 +1,108 @@
+"""The queue that wakes workers, on huey: a SQLite file in the data folder, or Redis.
+
+A job is a name and nothing else. What there is to do stands in the database, so a lost or doubled job costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from huey import Huey, RedisHuey, SqliteHuey, crontab
+from huey.api import TaskWrapper
+from huey.consumer import Consumer
+
+JobName = Literal["ingest", "sweep"]
+
+_POLL_SECONDS = 0.25
+"""Longest wait of an idle consumer on SQLite; Redis wakes it at once."""
+
+
+class _Queue:
+    """The process's queue and what a worker does with its jobs; set by the lifespan and by `consume`."""
+
+    huey: Huey | None = None
+    run: TaskWrapper
+    handlers: Mapping[JobName, Callable[[], None]]
+
+
+def open_job_queue(data_dir: Path, redis_url: str = "") -> None:
+    """Open the queue. Nothing is connected to until the first job.
+
+    Args:
+        data_dir: where the SQLite file is kept when there is no Redis.
+        redis_url: address of Redis; empty: SQLite.
+    """
+    huey = (
+        RedisHuey("chatapp", url=redis_url, results=False)
+        if redis_url
+        else SqliteHuey("chatapp", filename=str(data_dir / "jobs.db"), results=False, timeout=10)
+    )
+    _Queue.run = huey.task(name="run")(_run)
+    huey.periodic_task(crontab(minute="*"), name="sweep_each_minute")(_sweep_each_minute)
+    _Queue.huey = huey
+
+
+async def close_job_queue() -> None:
+    """Close the queue's connection."""
+    huey, _Queue.huey = _Queue.huey, None
+    if huey is not None:
+        await asyncio.to_thread(huey.storage.close)
+
+
+def _huey() -> Huey:
+    if _Queue.huey is None:
+        raise RuntimeError("the job queue is not open: run inside the lifespan")
+    return _Queue.huey
+
+
+def _run(name: JobName) -> None:
+    _Queue.handlers[name]()
+
+
+def _sweep_each_minute() -> None:
+    _Queue.handlers["sweep"]()
+
+
+async def wake(name: JobName, *, delay_seconds: float = 0.0) -> None:
+    """Ask a worker to do a kind of job.
+
+    Args:
+        name: which.
+        delay_seconds: not before so many seconds.
+    """
+    _huey()
+    if delay_seconds > 0:
+        await asyncio.to_thread(_Queue.run.schedule, args=(name,), delay=delay_seconds)
+    else:
+        await asyncio.to_thread(_Queue.run, name)
+
+
+def start_consuming(handlers: Mapping[JobName, Callable[[], None]], *, workers: int) -> Callable[[], None]:
+    """Start threads that take jobs and call their handlers; returns what stops them and waits.
+
+    Args:
+        handlers: what to call for each kind of job, in a thread of the consumer.
+        workers: how many jobs at a time, 1 or more.
+    """
+    _Queue.handlers = handlers
+    logging.getLogger("huey").setLevel(logging.WARNING)
+    consumer = _Consumer(
+        _huey(), workers=workers, periodic=True, initial_delay=0.05, backoff=1.2, max_delay=_POLL_SECONDS
+    )
+    consumer.start()
+
+    def stop() -> None:
+        consumer.stop(graceful=True)
+
+    return stop
+
+
+class _Consumer(Consumer):
+    """huey's consumer as a part of our process: signals stay with the worker's own loop."""
+
+    def _set_signal_handlers(self) -> None:
+        """Leave them alone."""
