@@ -10,6 +10,7 @@ AppError
 +- UpstreamError 502
    +- ProviderTimeout 504   ProviderUnavailable 503   ProviderRejected 502   VectorIndexUnavailable 503
 +- SwitchedOff 503
++- Misconfigured 500
 ```
 
 The first line of a class's docstring is the sentence a person reads when the raiser gives none.
@@ -89,6 +90,12 @@ class SwitchedOff(AppError):
 
     code = "switched_off"
     status_code = 503
+
+
+class Misconfigured(AppError):
+    """A setting of this installation is missing or wrong."""
+
+    code = "misconfigured"
 
 
 class LimitError(AppError):

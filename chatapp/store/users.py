@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import col, func, select, update
+from sqlmodel import col, delete, func, select, update
 
 from chatapp.domain import utc_now
 from chatapp.store.database import Transaction
@@ -58,6 +58,22 @@ async def first_tenant(tx: Transaction) -> TenantTable | None:
 async def count(tx: Transaction) -> int:
     """How many people the installation knows, over all tenants. System transactions only."""
     return (await tx.session.execute(select(func.count()).select_from(UserTable))).scalar_one()
+
+
+async def first_admin(tx: Transaction) -> UserTable | None:
+    """The platform admin made first who is not disabled. System transactions only."""
+    statement = (
+        select(UserTable)
+        .where(col(UserTable.is_platform_admin).is_(True), col(UserTable.is_disabled).is_(False))
+        .order_by(col(UserTable.created_at), col(UserTable.id))
+        .limit(1)
+    )
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def forget_links(tx: Transaction, user_id: UUID) -> None:
+    """Remove the person's links, used or not. System transactions only."""
+    await tx.session.execute(delete(OneTimeLinkTable).where(col(OneTimeLinkTable.user_id) == user_id))
 
 
 async def link_by_hash(tx: Transaction, token_hash: str, *, now: datetime) -> OneTimeLinkTable | None:

@@ -7,17 +7,9 @@ from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, model_validator
-
-from chatapp.errors import AppError
+from starlette.exceptions import HTTPException
 
 _MAX_DEPTH = 64
-
-
-class MalformedJson(AppError):
-    """The body is not valid JSON."""
-
-    code = "invalid_input"
-    status_code = 400
 
 
 class RequestBody(BaseModel):
@@ -60,9 +52,9 @@ async def read_json(request: Request) -> Any:
     """The body as JSON, for the routes that also take forms.
 
     Raises:
-        MalformedJson: it is not.
+        HTTPException: 400, it is not.
     """
     try:
         return json.loads(await request.body())
     except (ValueError, RecursionError) as error:
-        raise MalformedJson from error
+        raise HTTPException(400) from error
