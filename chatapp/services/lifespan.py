@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal
 
 import structlog
 
-from chatapp.limits.attempts import close_attempts, open_attempts
+from chatapp.limits import attempts
+from chatapp.providers import openai_compatible
+from chatapp.retrieval import embedder, vector_index
 from chatapp.settings import Settings
-from chatapp.store.database import close_database, open_database
+from chatapp.store import database, files, job_queue, redis, turn_log
 
 _log = structlog.get_logger(__name__)
 
@@ -24,11 +27,41 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
     Args:
         settings: the process's settings.
         role: `web` serves people, `worker` ingests and cleans up, `command` does one thing and ends.
+
+    Raises:
+        ModelNotPrepared: the embedding model is missing, and the role needs it.
     """
     async with AsyncExitStack() as stack:
-        open_database(settings.effective_database_url)
-        stack.push_async_callback(close_database)
-        open_attempts(settings.redis_url.get_secret_value())
-        stack.callback(close_attempts)
+        _open_store(stack, settings)
+        if role != "command":
+            await _open_retrieval(stack, settings, role)
+        if role == "web":
+            openai_compatible.open_providers()
+            stack.push_async_callback(openai_compatible.close_providers)
         _log.info("parts.opened", role=role)
         yield
+
+
+def _open_store(stack: AsyncExitStack, settings: Settings) -> None:
+    redis_url = settings.redis_url.get_secret_value()
+    database.open_database(settings.effective_database_url)
+    stack.push_async_callback(database.close_database)
+    files.open_files(settings.data_dir)
+    stack.callback(files.close_files)
+    if redis_url:
+        redis.open_redis(redis_url)
+        stack.push_async_callback(redis.close_redis)
+    turn_log.open_turn_log(redis.RedisTurnLog() if redis_url else None)
+    stack.callback(turn_log.close_turn_log)
+    job_queue.open_job_queue(settings.data_dir, redis_url)
+    stack.push_async_callback(job_queue.close_job_queue)
+    attempts.open_attempts(redis_url)
+    stack.callback(attempts.close_attempts)
+
+
+async def _open_retrieval(stack: AsyncExitStack, settings: Settings, role: ProcessRole) -> None:
+    await vector_index.open_vector_index(settings.chroma_url)
+    stack.push_async_callback(vector_index.close_vector_index)
+    # A question must not take the cores from the others; a document may have all of them.
+    embedder.open_embedder(settings.effective_model_dir, threads=1 if role == "web" else os.cpu_count() or 1)
+    stack.callback(embedder.close_embedder)
