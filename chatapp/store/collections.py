@@ -73,7 +73,7 @@ async def count_documents(tx: Transaction, collection_ids: Sequence[UUID]) -> di
         .group_by(col(document.collection_id), col(document.status))
     )
     by_collection: dict[UUID, dict[str, int]] = {}
-    for collection_id, status, count in (await tx.session.execute(query)).tuples():
+    for collection_id, status, count in (await tx.session.execute(query)):
         if collection_id is not None:
             by_collection.setdefault(collection_id, {})[status] = count
     return {collection_id: _counts(counts) for collection_id, counts in by_collection.items()}

@@ -88,7 +88,7 @@ async def get_record(tx: Transaction, document_id: UUID) -> DocumentRecord:
     Raises:
         NotFound: there is none of that id.
     """
-    found = (await tx.session.execute(_records().where(col(DocumentTable.id) == document_id))).tuples().one_or_none()
+    found = (await tx.session.execute(_records().where(col(DocumentTable.id) == document_id))).one_or_none()
     if found is None:
         raise NotFound("There is no such document.", param="file_id")
     return _record(found)
@@ -114,7 +114,7 @@ async def list_records(
         query = query.where(await _behind(tx, key, after, descending))
     order = (key.desc(), col(DocumentTable.id).desc()) if descending else (key, col(DocumentTable.id))
     found = await tx.session.execute(query.order_by(*order).limit(limit))
-    return [_record(values) for values in found.tuples()]
+    return [_record(values) for values in found]
 
 
 async def count(tx: Transaction, wanted: DocumentFilter) -> int:

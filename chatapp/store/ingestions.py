@@ -166,7 +166,7 @@ async def get_source(tx: Transaction, claim: Claim) -> IngestSource:
     query = select(col(table.filename), col(table.media_type), col(table.size_bytes)).where(
         col(table.document_id) == claim.document_id, col(table.version) == claim.version
     )
-    found = (await tx.session.execute(query)).tuples().one_or_none()
+    found = (await tx.session.execute(query)).one_or_none()
     if found is None:
         raise LeaseLost
     return IngestSource(*found)
