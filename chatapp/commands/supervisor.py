@@ -1,0 +1,137 @@
+"""Keeps a few child processes running: starts them, restarts the one that crashes, stops all of them together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+_TETHER = Path(__file__).with_name("tether.py")
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_STEADY_SECONDS = 60.0
+"""A child that ran so long has recovered: its next crash is its first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """A program to keep running."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the parent's."""
+    niceness: int = 0
+    """0 to 19; higher gives way to the others."""
+    log_path: Path | None = None
+    """Where its output goes; None: where the parent's goes."""
+    stop_seconds: float = 8.0
+    """How long it may take to end by itself once asked."""
+
+
+class Child:
+    """One program, restarted with growing pauses until it is stopped."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        """Keep what to run; `start` runs it."""
+        self.spec = spec
+        self.crashes = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The running process's id; None between two."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    def start(self) -> None:
+        """Begin to run it and to watch over it."""
+        self._watching = asyncio.create_task(self._keep_running(), name=f"child-{self.spec.name}")
+
+    async def stop(self) -> None:
+        """End it: politely, then by force. Whatever it started itself ends with it."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.spec.stop_seconds):
+                    await process.wait()
+        self._kill_group(process)
+        await process.wait()
+
+    async def _keep_running(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            began = time.monotonic()
+            self._process = await self._spawn()
+            code = await self._process.wait()
+            # Its own children would hold the port or the files against its successor.
+            self._kill_group(self._process)
+            self.crashes += 1
+            if time.monotonic() - began > _STEADY_SECONDS:
+                pause_seconds = _FIRST_PAUSE_SECONDS
+            _log.warning("child.crashed", child=self.spec.name, code=code, restart_seconds=pause_seconds)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        # A session of its own: Ctrl-C reaches the parent only, which then stops the children in order.
+        tether = (sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), str(self.spec.niceness))
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(self.spec.log_path.open("ab")) if self.spec.log_path else None
+            return await asyncio.create_subprocess_exec(
+                *tether,
+                *self.spec.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.spec.environment},
+                start_new_session=True,
+            )
+
+    @staticmethod
+    def _kill_group(process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def wait_for_port(host: str, port: int, *, child: Child, seconds: float) -> bool:
+    """Wait until something accepts connections there.
+
+    Args:
+        host: address to connect to.
+        port: TCP port.
+        child: who should listen; no longer waited for once it has crashed.
+        seconds: longest wait.
+
+    Returns:
+        Whether it listens.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not child.crashes:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.1)
+            continue
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+    return False
