@@ -1,4 +1,4 @@
-"""Use cases of documents: upload, watch, replace, move, delete."""
+"""Use cases of documents: upload, watch, replace, move, delete. Reading them is in `previews`."""
 
 from __future__ import annotations
 

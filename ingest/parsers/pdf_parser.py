@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _PROGRESS_PAGES = 20
 _MAX_OUTLINE_ITEMS = 2_000
+_DEVICE_SCALE = 100
+"""PDFium's device coordinates are whole numbers: hundredths of a point."""
 _NO_TITLE = re.compile(r"^(untitled|microsoft word|microsoft powerpoint|document\d*$)|\.\w{2,5}$", re.IGNORECASE)
 
 
@@ -133,6 +135,74 @@ def exact_text(found: PdfTextPage) -> str:
 
         text = "".join(chr(raw.FPDFText_GetUnicode(found, index)) for index in range(count))
     return clean(text)
+
+
+def page_rects(document: PdfDocument, index: int, start: int, count: int) -> dict[str, Any]:
+    """Where characters are on a page as displayed: rotated and cropped as the page says.
+
+    Args:
+        document: an open PDF.
+        index: the page, 0-based.
+        start: first character on the page.
+        count: number of characters.
+
+    Raises:
+        Damaged: the page cannot be read.
+    """
+    import pypdfium2
+
+    try:
+        page, found = open_page(document, index)
+        width, height = page.get_size()
+        glyphs = [_displayed(page, found.get_rect(n)) for n in range(found.count_rects(start, count))]
+    except pypdfium2.PdfiumError as error:
+        raise Damaged from error
+    return {"page": index + 1, "page_width": width, "page_height": height, "rects": _lines(glyphs)}
+
+
+Rect = tuple[float, float, float, float]
+
+
+def _lines(glyphs: list[Rect]) -> list[Rect]:
+    """One rectangle for what stands on one line without a wide gap: PDFium gives one for each run of a font."""
+    lines: list[Rect] = []
+    for rect in glyphs:
+        previous = lines[-1] if lines else None
+        if previous is not None and _is_continued(previous, rect):
+            lines[-1] = (
+                min(previous[0], rect[0]),
+                min(previous[1], rect[1]),
+                max(previous[2], rect[2]),
+                max(previous[3], rect[3]),
+            )
+        else:
+            lines.append(rect)
+    return lines
+
+
+def _is_continued(previous: Rect, rect: Rect) -> bool:
+    height = max(previous[3] - previous[1], rect[3] - rect[1])
+    overlap = min(previous[3], rect[3]) - max(previous[1], rect[1])
+    lower = min(previous[3] - previous[1], rect[3] - rect[1])
+    return overlap >= lower / 2 and -height <= rect[0] - previous[2] <= 2 * height
+
+
+def _displayed(page: PdfPage, rect: Rect) -> Rect:
+    left, bottom, right, top = rect
+    corners = [_to_device(page, x, y) for x, y in ((left, bottom), (right, top))]
+    xs, ys = sorted(x for x, _ in corners), sorted(y for _, y in corners)
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def _to_device(page: PdfPage, x: float, y: float) -> tuple[float, float]:
+    from ctypes import byref, c_int
+
+    from pypdfium2 import raw
+
+    width, height = (round(side * _DEVICE_SCALE) for side in page.get_size())
+    device_x, device_y = c_int(), c_int()
+    raw.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, byref(device_x), byref(device_y))
+    return device_x.value / _DEVICE_SCALE, device_y.value / _DEVICE_SCALE
 
 
 def _title(document: PdfDocument) -> str:

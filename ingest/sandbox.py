@@ -1,0 +1,173 @@
+"""Parsing in a child process: a fresh interpreter with limits, that can write no file and knows no secret.
+
+What a hostile file can do ends with the child: it is killed after so many seconds of processor or clock, cannot
+hold more than so much memory, and a crash of a library in it is a sentence for the person. The child sends its result
+through a pipe and may not create files at all, so no temporary file can be left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import signal
+import struct
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatapp.errors import EmptyDocument, IngestError, ParseFailed, UnsupportedMediaType
+from chatapp.settings import Settings
+from ingest.parsers.base import Block, Damaged, ParsedDocument, TooLargeUnfolded
+
+_ROOT = Path(__file__).parent.parent
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from ingest.child import main; main()"
+_FRAME = struct.Struct("<cI")
+_MAX_FRAME_BYTES = 256 * 1024 * 1024
+_BYTES_A_CPU_SECOND = 1024 * 1024
+_BASE_CPU_SECONDS = 5
+_ERRORS: dict[str, type[IngestError]] = {
+    cls.code: cls for cls in (ParseFailed, EmptyDocument, UnsupportedMediaType, IngestError)
+}
+
+
+class TooSlow(ParseFailed):
+    """Reading the file takes too long. Divide it into smaller files, or save it again in its program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use up."""
+
+    cpu_seconds: int
+    wall_seconds: float
+    memory_bytes: int
+    """Of address space."""
+
+    @classmethod
+    def for_file(cls, settings: Settings, size_bytes: int) -> Limits:
+        """Five seconds of processor, and one more for each MiB up to the setting: small files are never slow honestly.
+
+        Measured: PDFium reads 600 pages a second, openpyxl 1 MiB of a packed sheet in about half a second.
+        """
+        allowed = _BASE_CPU_SECONDS + size_bytes // _BYTES_A_CPU_SECOND
+        return cls(
+            min(settings.parse_cpu_seconds, allowed), settings.parse_timeout_seconds, settings.parse_memory_bytes
+        )
+
+
+async def parse(
+    path: Path,
+    *,
+    filename: str,
+    media_type: str,
+    limits: Limits,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> ParsedDocument:
+    """Parse a file in a child.
+
+    Args:
+        path: where the bytes are.
+        filename: what the person calls it, for formats that look at it.
+        media_type: as detected earlier.
+        limits: what the child may use up.
+        on_progress: called with the part done, 0 to 1, now and then.
+
+    Raises:
+        IngestError: damaged, protected, too large, too slow; the sentence says what to do.
+    """
+    request = {"action": "parse", "path": str(path), "filename": filename, "media_type": media_type}
+    result = await _run(request, limits, on_progress)
+    blocks = [Block(*block) for block in result["blocks"]]
+    return ParsedDocument(result["title"], result["text"], result["page_starts"], blocks)
+
+
+async def locate(path: Path, *, ranges: list[tuple[int, int, int]], limits: Limits) -> list[dict[str, Any]]:
+    """Find where characters are on the pages of a PDF, in a child.
+
+    Args:
+        path: where the bytes are.
+        ranges: `(page, first character on the page, number of characters)`, pages 0-based.
+        limits: what the child may use up.
+
+    Returns:
+        for each range `page` (1-based), `page_width`, `page_height` in points as displayed, and `rects` as
+        `[left, top, right, bottom]` from the upper left corner.
+
+    Raises:
+        IngestError: damaged, protected, too slow.
+    """
+    return await _run({"action": "locate", "path": str(path), "ranges": ranges}, limits, lambda _: None)
+
+
+async def _run(request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]) -> Any:
+    child = await _start()
+    try:
+        async with asyncio.timeout(limits.wall_seconds):
+            return await _converse(child, request, limits, on_progress)
+    except TimeoutError as error:
+        raise TooSlow from error
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+        _close(child)
+
+
+async def _start() -> Process:
+    # No environment: keys of providers and the database's address are not for a process that reads strangers' files.
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", _START, str(_ROOT),
+        stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/",
+    )  # fmt: skip
+
+
+def _close(child: Process) -> None:
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+async def _converse(
+    child: Process, request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]
+) -> Any:
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("the child was started without pipes")
+    whole = {
+        **request,
+        "cpu_seconds": limits.cpu_seconds,
+        "wall_seconds": math.ceil(limits.wall_seconds) + 1,
+        "memory_bytes": limits.memory_bytes,
+    }
+    try:
+        child.stdin.write(json.dumps(whole).encode() + b"\n")
+        while True:
+            kind, size = _FRAME.unpack(await child.stdout.readexactly(_FRAME.size))
+            if size > _MAX_FRAME_BYTES:
+                raise TooLargeUnfolded
+            body = await child.stdout.readexactly(size)
+            if kind == b"P":
+                on_progress(float(body))
+            else:
+                return await asyncio.to_thread(_result, kind, body)
+    except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as error:
+        raise _cause_of_death(await child.wait()) from error
+
+
+def _result(kind: bytes, body: bytes) -> Any:
+    content = json.loads(body)
+    if kind == b"E":
+        raise _ERRORS.get(content["code"], ParseFailed)(content["message"])
+    return content
+
+
+def _cause_of_death(returncode: int) -> IngestError:
+    if -returncode in {signal.SIGXCPU, signal.SIGALRM, signal.SIGKILL}:
+        return TooSlow()
+    if -returncode in {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL}:
+        return TooLargeUnfolded()  # how libraries in C and C++ end when memory is refused to them
+    return Damaged()
