@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlmodel import col
 
 from chatapp.domain import DocumentStatus
 from chatapp.errors import NotFound
 from chatapp.store.database import Transaction
-from chatapp.store.tables import CollectionTable, DocumentTable
+from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class DocumentCounts:
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
+    size_bytes: int = 0
+    """Of the latest versions together."""
 
 
 async def get(tx: Transaction, collection_id: UUID, *, for_update: bool = False) -> CollectionTable:
@@ -66,26 +68,35 @@ async def find_by_name(tx: Transaction, name: str) -> CollectionTable | None:
 
 async def count_documents(tx: Transaction, collection_ids: Sequence[UUID]) -> dict[UUID, DocumentCounts]:
     """Documents of each collection by where they stand; a collection without any is left out."""
-    document = DocumentTable
+    document, version = DocumentTable, DocumentVersionTable
     query = (
-        select(col(document.collection_id), col(document.status), func.count())
+        select(col(document.collection_id), col(document.status), func.count(), func.sum(col(version.size_bytes)))
+        .outerjoin(
+            version,
+            and_(col(version.document_id) == col(document.id), col(version.version) == col(document.latest_version)),
+        )
         .where(col(document.collection_id).in_(collection_ids))
         .group_by(col(document.collection_id), col(document.status))
     )
     by_collection: dict[UUID, dict[str, int]] = {}
-    for collection_id, status, count in (await tx.session.execute(query)):
+    size_bytes: dict[UUID, int] = {}
+    for collection_id, status, count, size in await tx.session.execute(query):
         if collection_id is not None:
             by_collection.setdefault(collection_id, {})[status] = count
-    return {collection_id: _counts(counts) for collection_id, counts in by_collection.items()}
+            size_bytes[collection_id] = size_bytes.get(collection_id, 0) + int(size or 0)
+    return {
+        collection_id: _counts(counts, size_bytes[collection_id]) for collection_id, counts in by_collection.items()
+    }
 
 
-def _counts(by_status: dict[str, int]) -> DocumentCounts:
+def _counts(by_status: dict[str, int], size_bytes: int) -> DocumentCounts:
     return DocumentCounts(
         total=sum(by_status.values()),
         in_progress=by_status.get(DocumentStatus.QUEUED, 0) + by_status.get(DocumentStatus.RUNNING, 0),
         completed=by_status.get(DocumentStatus.COMPLETED, 0),
         failed=by_status.get(DocumentStatus.FAILED, 0),
         cancelled=by_status.get(DocumentStatus.CANCELLED, 0),
+        size_bytes=size_bytes,
     )
 
 
