@@ -1,0 +1,42 @@
+"""Step 1: who asks, and that the question has a size we accept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chatapp.domain import Permission
+from chatapp.errors import InvalidInput
+from chatapp.pipeline.turn import Turn
+
+
+async def admit(turn: Turn) -> Turn:
+    """Let the turn in, or refuse it.
+
+    Raises:
+        NotPermitted: the actor may not chat.
+        InvalidInput: the question is empty or too long.
+    """
+    turn.actor.require(Permission.CHAT)
+    return replace(turn, question=valid_question(turn.question, turn.limits.question_characters))
+
+
+def valid_question(question: str, max_characters: int) -> str:
+    """The question without blank ends and without characters that no database keeps.
+
+    Args:
+        question: as typed.
+        max_characters: most characters accepted.
+
+    Raises:
+        InvalidInput: it is empty or longer.
+    """
+    question = question.replace("\x00", "").encode("utf-8", "replace").decode().strip()
+    if not question:
+        raise InvalidInput("Write a message first.", param="messages")
+    if len(question) > max_characters:
+        raise InvalidInput(
+            f"The message has {len(question):,} characters; at most {max_characters:,} are accepted. Shorten it, "
+            "or upload it as a document.",
+            param="messages",
+        )
+    return question

@@ -1,0 +1,164 @@
+"""Step 11: match each mark in the answer to a passage of its source, and say how far the passage carries the claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chatapp.domain import Citation, Source, Support
+from chatapp.pipeline.marks import Mark, find_marks
+from chatapp.pipeline.passages import Unit, coverage, features, numbers, units
+from chatapp.pipeline.turn import Turn
+from chatapp.retrieval.embedder import embed_texts
+
+_MAX_CITATIONS = 60
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]*_]*(?=\s|\[|$)")
+_MARKUP = re.compile(r"\[\d{1,3}\]|[*_`>#|]+|^\s*(?:[-+•]|\d+[.)])\s+", re.MULTILINE)
+_MIN_CLAIM_WORDS = 3
+_LONGER_GAIN = 0.15
+"""A second sentence joins the passage when it covers this much more of the claim."""
+_SUPPORTED = 0.58
+_WEAK = 0.40
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What one mark says of one source."""
+
+    mark: Mark
+    start: int
+    text: str
+    source: Source
+    passage: tuple[int, int]
+    """Place in the chunk's text."""
+
+
+async def cite(turn: Turn) -> Turn:
+    """Give every mark its passage; a mark without a source was dropped while the answer streamed."""
+    by_number = {source.number: source for source in turn.sources}
+    marks = [mark for mark in find_marks(turn.answer) if mark.number in by_number][:_MAX_CITATIONS]
+    claims = [_claim(turn.answer, marks, position, by_number) for position in range(len(marks))]
+    supports = await judge_support([(claim.text, _passage_text(claim)) for claim in claims])
+    citations = tuple(_citation(claim, support) for claim, support in zip(claims, supports, strict=True))
+    return replace(turn, citations=citations)
+
+
+def _claim(answer: str, marks: Sequence[Mark], position: int, by_number: dict[int, Source]) -> _Claim:
+    mark = marks[position]
+    source = by_number[mark.number]
+    start = _claim_start(answer, marks, position)
+    text = " ".join(_MARKUP.sub(" ", answer[start : mark.end]).split())
+    return _Claim(mark, start, text, source, best_passage(text, source.retrieved.chunk.text))
+
+
+def _claim_start(answer: str, marks: Sequence[Mark], position: int) -> int:
+    """Where the statement begins that a mark is put behind.
+
+    It is what stands between the mark and the end of the sentence, the line or the mark before; marks that touch
+    share one statement, and a mark behind a full stop belongs to the sentence before it.
+    """
+    while position and not answer[marks[position - 1].end : marks[position].start].strip():
+        position -= 1
+    end = marks[position].start
+    line_start = answer.rfind("\n", 0, end) + 1
+    floor = marks[position - 1].end if position and marks[position - 1].end > line_start else line_start
+    start = floor
+    for match in _SENTENCE_END.finditer(answer, floor, end):
+        if answer[match.end() : end].strip(" \t*_"):
+            start = match.end()
+    if len(answer[start:end].split()) < _MIN_CLAIM_WORDS:
+        # A table's cell or a word says too little alone; its line says what it is about.
+        start = line_start
+    while start < end and answer[start].isspace():
+        start += 1
+    return start
+
+
+def best_passage(claim: str, text: str) -> tuple[int, int]:
+    """The sentence or two of a chunk that a claim rests on most likely.
+
+    Args:
+        claim: the statement.
+        text: the chunk's text, not blank.
+
+    Returns:
+        inclusive start and exclusive end in `text`; the whole text where it has no sentences.
+    """
+    wanted = features(claim)
+    pieces = [unit for unit in units(text) if not unit.is_heading]
+    if not pieces:
+        return 0, len(text)
+    scores = [_window_score(wanted, claim, text[unit.start : unit.end]) for unit in pieces]
+    best = max(range(len(pieces)), key=lambda position: (scores[position], -position))
+    span, score = pieces[best], scores[best]
+    for neighbour in (best - 1, best + 1):
+        if 0 <= neighbour < len(pieces):
+            window = Unit(min(span.start, pieces[neighbour].start), max(span.end, pieces[neighbour].end))
+            longer = _window_score(wanted, claim, text[window.start : window.end])
+            if longer >= score + _LONGER_GAIN:
+                span, score = window, longer
+    return span.start, span.end
+
+
+def _window_score(wanted: set[str], claim: str, window: str) -> float:
+    offered = features(window)
+    exact = 0.2 if _squeezed(claim) in _squeezed(window) else 0.0
+    # Of two windows that cover the same, the one that says less else is meant.
+    return coverage(wanted, offered) + exact + 0.05 * len(wanted & offered) / max(1, len(offered))
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\W+", "", text).casefold()
+
+
+async def judge_support(pairs: Sequence[tuple[str, str]]) -> list[Support]:
+    """How far each passage carries its claim.
+
+    Half is the share of the claim's terms and figures that the passage has, half the likeness of meaning. A figure the
+    passage does not have at all makes it weak at best: a wrong number in a cited sentence is the error that matters.
+
+    Args:
+        pairs: claim and passage.
+    """
+    if not pairs:
+        return []
+    vectors = await embed_texts([text for pair in pairs for text in pair])
+    likeness = np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
+    return [_support(claim, passage, float(cosine)) for (claim, passage), cosine in zip(pairs, likeness, strict=True)]
+
+
+def _support(claim: str, passage: str, cosine: float) -> Support:
+    wanted, offered = features(claim), features(passage)
+    measure = 0.5 * coverage(wanted, offered) + 0.5 * max(0.0, cosine)
+    if measure < _WEAK:
+        return Support.NONE
+    has_all_figures = numbers(claim) <= numbers(passage)
+    return Support.SUPPORTED if measure >= _SUPPORTED and has_all_figures else Support.WEAK
+
+
+def _passage_text(claim: _Claim) -> str:
+    chunk = claim.source.retrieved.chunk
+    # What the chunk's title and headings say about it belongs to what it states.
+    context = " ".join((claim.source.retrieved.title, chunk.heading))
+    return f"{context}. {chunk.text[claim.passage[0] : claim.passage[1]]}"
+
+
+def _citation(claim: _Claim, support: Support) -> Citation:
+    found = claim.source.retrieved
+    start, end = claim.passage
+    return Citation(
+        number=claim.mark.number,
+        file_id=found.chunk.document_id,
+        filename=found.filename,
+        page=found.chunk.page,
+        quote=found.chunk.text[start:end],
+        passage_start=found.chunk.start + start,
+        passage_end=found.chunk.start + end,
+        start_index=claim.start,
+        end_index=claim.mark.end,
+        chunk_id=found.chunk.id,
+        support=support,
+    )

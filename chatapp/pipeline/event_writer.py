@@ -1,0 +1,104 @@
+"""Writing a turn's events to the turn log, text in frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from chatapp.domain import Actor
+from chatapp.errors import UpstreamError
+from chatapp.store.turn_log import EventKind, TurnEvent, turn_log
+
+_log = structlog.get_logger(__name__)
+
+FRAME_SECONDS = 0.05
+"""Text of this long goes out as one event. Shorter reads no smoother and costs bytes and work for every reader."""
+
+
+def to_json(value: Any) -> str:
+    """JSON in as few characters as it takes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class EventWriter:
+    """Numbers one attempt's events and appends them in order.
+
+    The first text goes out at once, later text in frames of `FRAME_SECONDS`; adding text costs a list append.
+    When the log cannot be reached the writer falls silent, as a gap would lose text without a sign: the answer goes
+    on, and readers get it from the database when it is done.
+    """
+
+    def __init__(self, actor: Actor, turn_id: UUID, attempt: int) -> None:
+        """Begin before the attempt's first event."""
+        self._actor = actor
+        self._turn_id = turn_id
+        self._attempt = attempt
+        self._sequence = 0
+        self._is_silent = False
+        self._pieces: list[str] = []
+        self._has_text = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def emit(self, kind: EventKind, data: Any) -> None:
+        """Append an event behind everything written so far.
+
+        Raises:
+            Superseded: another attempt at the turn has begun.
+        """
+        await self.flush()
+        await self._append(kind, data)
+
+    def add_text(self, text: str) -> None:
+        """Write text; it is appended within a frame."""
+        self._pieces.append(text)
+        self._has_text.set()
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._append_frames())
+
+    async def flush(self) -> None:
+        """Append the text still held.
+
+        Raises:
+            Superseded: another attempt at the turn has begun.
+        """
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            # Cancelled between two frames only: an append under way is shielded.
+            pump.cancel()
+            outcome = (await asyncio.gather(pump, return_exceptions=True))[0]
+            if isinstance(outcome, Exception):
+                raise outcome
+        await self._append_text()
+
+    async def _append_frames(self) -> None:
+        while True:
+            await self._has_text.wait()
+            append = asyncio.ensure_future(self._append_text())
+            try:
+                await asyncio.shield(append)
+            except asyncio.CancelledError:
+                await append
+                raise
+            await asyncio.sleep(FRAME_SECONDS)
+
+    async def _append_text(self) -> None:
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        self._has_text.clear()
+        if text:
+            await self._append("delta", text)
+
+    async def _append(self, kind: EventKind, data: Any) -> None:
+        if self._is_silent:
+            return
+        self._sequence += 1
+        event = TurnEvent(kind, to_json(data), f"{self._attempt}-{self._sequence}")
+        try:
+            await turn_log().append(self._actor, self._turn_id, event)
+        except UpstreamError as error:
+            self._is_silent = True
+            _log.warning("turn_log.silent", turn_id=str(self._turn_id), error=error.code)

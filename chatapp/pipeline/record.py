@@ -1,0 +1,138 @@
+"""Step 12: write down the answer and its trace, then tell the readers that it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatapp.domain import Citation, TurnStatus
+from chatapp.pipeline.compose import PROMPT_VERSION, describe_source
+from chatapp.pipeline.turn import Turn
+from chatapp.store import traces, turns
+from chatapp.store.database import transaction
+from chatapp.store.tables import TraceTable
+from chatapp.store.turn_log import Superseded
+
+
+async def record(turn: Turn) -> Turn:
+    """Write the turn and its trace in one transaction, then the last event.
+
+    Raises:
+        Superseded: another attempt has the turn now; nothing was written.
+    """
+    await turn.writer.flush()
+    status = turn.final_status
+    citations = [annotation(citation) for citation in turn.citations]
+    values: dict[str, Any] = {
+        "status": status,
+        "answer": turn.answer,
+        "citations": citations,
+        "sources": [describe_source(source) for source in turn.sources],
+        "model": turn.route.model,
+        "finish_reason": turn.finish_reason,
+        "error_code": turn.error.code if turn.error else "",
+        "error_message": turn.error.message if turn.error else "",
+        "input_tokens": turn.usage.input_tokens,
+        "output_tokens": turn.usage.output_tokens,
+        "is_usage_estimated": turn.usage.is_estimated,
+        "cost_micro_usd": turn.route.cost_micro_usd(turn.usage),
+    }
+    async with transaction(turn.actor) as tx:
+        if not await turns.finish(tx, turn.id, attempt=turn.attempt, values=values):
+            raise Superseded
+        await traces.put(tx, _trace(turn, status, citations))
+    await turn.writer.emit("done", done_event(turn.id, values))
+    return turn
+
+
+def done_event(turn_id: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The data of the last event, made from a turn's final columns.
+
+    Args:
+        turn_id: the turn, whose trace has the same id.
+        values: the turn's columns by name.
+    """
+    error = {"code": values["error_code"], "message": values["error_message"]} if values["error_code"] else None
+    return {
+        "status": str(values["status"]),
+        "finish_reason": values["finish_reason"],
+        "citations": values["citations"],
+        "usage": {
+            "input_tokens": values["input_tokens"],
+            "output_tokens": values["output_tokens"],
+            "is_estimated": values["is_usage_estimated"],
+        },
+        "model": values["model"],
+        "cost_micro_usd": values["cost_micro_usd"],
+        "trace_id": str(turn_id),
+        "error": error,
+    }
+
+
+def annotation(citation: Citation) -> dict[str, Any]:
+    """A citation as the contract's `message.annotations` has it, with the passage's place beside it."""
+    return {
+        "type": "file_citation",
+        "file_citation": {
+            "file_id": str(citation.file_id),
+            "filename": citation.filename,
+            "page": citation.page,
+            "quote": citation.quote,
+            "start_index": citation.start_index,
+            "end_index": citation.end_index,
+            "number": citation.number,
+            "support": str(citation.support),
+            "start": citation.passage_start,
+            "end": citation.passage_end,
+            "chunk_id": str(citation.chunk_id),
+        },
+    }
+
+
+def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> TraceTable:
+    error = turn.error.message if turn.error else ""
+    attempt = {
+        "provider": turn.route.provider_name,
+        "model": turn.route.model,
+        "attempt": turn.attempt,
+        "error": error or None,
+        "ttft_ms": turn.ttft_ms,
+    }
+    body = {
+        "status": str(status),
+        "question": turn.question,
+        "standalone_question": turn.standalone_question,
+        "route_reason": turn.route.reason,
+        "attempts": [attempt],
+        "cached_input_tokens": turn.usage.cached_input_tokens,
+        "is_usage_estimated": turn.usage.is_estimated,
+        "prompt_version": PROMPT_VERSION,
+        "collection_versions": {str(collection.id): collection.version for collection in turn.collections},
+        "collections": [{"id": str(collection.id), "name": collection.name} for collection in turn.collections],
+        "is_relevant": turn.retrieved.is_relevant,
+        "is_degraded": turn.retrieved.is_degraded,
+        "retrieval": [dict(chunk) for chunk in turn.retrieved.chunks],
+        "used": [source.number for source in turn.sources],
+        "citations": citations,
+        "parameters": dict(turn.parameters),
+        "spans": [
+            {"name": span.name, "start_ms": span.start_ms, "duration_ms": span.duration_ms, **span.attributes}
+            for span in turn.spans
+        ],
+    }
+    return TraceTable(
+        id=turn.id,
+        tenant_id=turn.actor.tenant_id,
+        user_id=turn.actor.user_id,
+        key_id=turn.actor.key_id,
+        feature=turn.feature,
+        provider=turn.route.provider_name,
+        model=turn.route.model,
+        input_tokens=turn.usage.input_tokens,
+        output_tokens=turn.usage.output_tokens,
+        cost_micro_usd=turn.route.cost_micro_usd(turn.usage),
+        latency_ms=turn.elapsed_ms(),
+        ttft_ms=turn.ttft_ms,
+        finish_reason=turn.finish_reason,
+        error=error,
+        body=body,
+    )

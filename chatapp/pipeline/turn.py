@@ -1,0 +1,180 @@
+"""What travels from step to step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from chatapp.domain import Actor, Citation, PromptMessage, Source, Span, TurnStatus, Usage
+from chatapp.errors import AppError
+from chatapp.pipeline.event_writer import EventWriter
+from chatapp.providers.base import Excerpt, Provider
+
+_Result = TypeVar("_Result")
+
+
+class Stopped(Exception):
+    """The person pressed stop. Not an error: what was written stays."""
+
+
+class StopSignal:
+    """Lets one turn be stopped at any moment, also in the middle of a wait for a provider."""
+
+    def __init__(self) -> None:
+        """Begin unrequested."""
+        self._is_requested = False
+        self._work: asyncio.Task[Any] | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._is_requested
+
+    def request(self) -> None:
+        """Stop: what is watched is cancelled at once."""
+        self._is_requested = True
+        if self._work is not None:
+            self._work.cancel()
+
+    async def watch(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Await work that a stop request cancels.
+
+        Raises:
+            Stopped: a stop was requested before or meanwhile; the work has ended.
+        """
+        if self._is_requested:
+            work.close()
+            raise Stopped
+        self._work = task = asyncio.create_task(work)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if self._is_requested and not (current and current.cancelling()):
+                raise Stopped from None
+            raise
+        finally:
+            self._work = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedCollection:
+    """A collection the question is put to."""
+
+    id: UUID
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers, and at what price."""
+
+    provider: Provider
+    provider_name: str
+    model: str
+    """Our name of the model."""
+    provider_model: str
+    """The provider's name of it."""
+    max_input_tokens: int
+    max_output_tokens: int
+    input_micro_usd_per_mtok: int = 0
+    output_micro_usd_per_mtok: int = 0
+    reason: str = ""
+    """Why this model, for the trace."""
+
+    def cost_micro_usd(self, usage: Usage) -> int:
+        """What the tokens cost, in micro-dollars, rounded up so that no turn is free by rounding."""
+        picodollars = (
+            usage.input_tokens * self.input_micro_usd_per_mtok + usage.output_tokens * self.output_micro_usd_per_mtok
+        )
+        return -(-picodollars // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLimits:
+    """How much of everything one turn may take; from the settings."""
+
+    question_characters: int
+    documents_tokens: int
+    first_token_seconds: float
+    answer_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What the search brought, beside the sources themselves."""
+
+    is_relevant: bool = True
+    """False: nothing found bears on the question."""
+    is_degraded: bool = False
+    """The vector side was down: keywords only."""
+    chunks: tuple[Mapping[str, Any], ...] = ()
+    """Every chunk found with its scores, as the trace keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question on its way to an answer. Steps return a changed copy."""
+
+    actor: Actor
+    id: UUID
+    attempt: int
+    question: str
+    feature: str
+    """`chat` or `api`."""
+    route: Route
+    limits: TurnLimits
+    writer: EventWriter
+    stop: StopSignal
+    is_searching: bool = True
+    """False: the asker chose no collection, and wants no documents."""
+    collections: tuple[SearchedCollection, ...] = ()
+    history: tuple[PromptMessage, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    standalone_question: str = ""
+    retrieved: Retrieved = field(default_factory=Retrieved)
+    sources: tuple[Source, ...] = ()
+    messages: tuple[PromptMessage, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
+    answer: str = ""
+    finish_reason: str = ""
+    usage: Usage = field(default_factory=Usage)
+    """Of every call to a provider the turn made."""
+    ttft_ms: float | None = None
+    """From the turn's start to its first text; None without any."""
+    citations: tuple[Citation, ...] = ()
+    error: AppError | None = None
+    spans: tuple[Span, ...] = ()
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the turn began."""
+        return (time.perf_counter() - self.started) * 1000
+
+    def with_usage(self, usage: Usage) -> Turn:
+        """The turn with these tokens added."""
+        total = Usage(
+            self.usage.input_tokens + usage.input_tokens,
+            self.usage.output_tokens + usage.output_tokens,
+            self.usage.cached_input_tokens + usage.cached_input_tokens,
+            self.usage.is_estimated or usage.is_estimated,
+        )
+        return replace(self, usage=total)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the remaining steps have nothing to do."""
+        return self.error is not None or self.stop.is_requested
+
+    @property
+    def final_status(self) -> TurnStatus:
+        """How the turn ends as it stands now."""
+        if self.error is not None:
+            return TurnStatus.FAILED
+        return TurnStatus.STOPPED if self.stop.is_requested else TurnStatus.COMPLETED
