@@ -70,9 +70,7 @@ async def count_attempt(account: str, address: str) -> None:
             if not await limiter.hit(item, key):
                 reset_time, _ = await limiter.get_window_stats(item, key)
                 seconds = max(1, math.ceil(reset_time - time.time()))
-                raise RateLimited(
-                    f"Too many attempts to sign in. Try again in {_spoken(seconds)}.", retry_after_seconds=seconds
-                )
+                raise RateLimited("Too many attempts to sign in.", retry_after_seconds=seconds)
     except StorageError as error:
         raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
 
@@ -95,10 +93,3 @@ def _limiter() -> MovingWindowRateLimiter:
 def _account_key(account: str) -> str:
     # Hashed: anybody may send any text as an account, and the key must stay short and free of separators.
     return "account:" + hashlib.sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()
-
-
-def _spoken(seconds: int) -> str:
-    if seconds < 60:
-        return f"{seconds} seconds"
-    minutes = math.ceil(seconds / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 KEY_PREFIX = "sk-chatapp-"
-MIN_PASSWORD_CHARACTERS = 10
+MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 1024
 """Argon2 takes any length; a megabyte of password only costs time."""
 _MAX_EMAIL_CHARACTERS = 254

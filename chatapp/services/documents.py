@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
@@ -187,6 +187,27 @@ async def list_documents(
         total = await documents.count(tx, wanted)
     views = [DocumentView.from_record(record) for record in records]
     return DocumentPage(views[:limit], total, has_more=len(views) > limit)
+
+
+async def list_by_ids(actor: Actor, ids: Sequence[UUID]) -> list[DocumentView]:
+    """The documents with these ids, newest first; those the tenant does not have are left out.
+
+    Args:
+        actor: who asks.
+        ids: at most 500.
+
+    Raises:
+        NotPermitted: the actor may not read documents.
+        InvalidInput: too many ids.
+    """
+    actor.require(Permission.READ_DOCUMENTS)
+    if len(ids) > _MAX_PAGE:
+        raise InvalidInput(f"At most {_MAX_PAGE} documents can be asked for at once.", param="ids")
+    async with transaction(actor, readonly=True) as tx:
+        records = await documents.list_records(
+            tx, DocumentFilter(ids=tuple(ids)), sort="created_at", descending=True, limit=_MAX_PAGE, after=None
+        )
+    return [DocumentView.from_record(record) for record in records]
 
 
 async def get(actor: Actor, document_id: UUID) -> DocumentView:

@@ -48,6 +48,8 @@ class DocumentFilter:
     statuses: tuple[DocumentStatus, ...] = ()
     search: str = ""
     """Part of the name or title, upper and lower case alike."""
+    ids: tuple[UUID, ...] | None = None
+    """Only these; None: any."""
 
 
 async def get(tx: Transaction, document_id: UUID, *, for_update: bool = False) -> DocumentTable:
@@ -279,6 +281,8 @@ def _conditions(wanted: DocumentFilter) -> list[ColumnElement[bool]]:
         conditions.append(col(DocumentTable.collection_id) == wanted.collection_id)
     if wanted.statuses:
         conditions.append(col(DocumentTable.status).in_(wanted.statuses))
+    if wanted.ids is not None:
+        conditions.append(col(DocumentTable.id).in_(wanted.ids))
     if wanted.search:
         conditions.append(
             or_(

@@ -10,9 +10,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
-from chatapp.errors import AppError, RateLimited
+from chatapp.errors import AppError, NotFound, RateLimited
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -82,6 +84,9 @@ async def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
     if first["type"] == "json_invalid":
         body = error_body("The body is not valid JSON.", code="invalid_input", status_code=400)
         return JSONResponse(body, status_code=400)
+    if first["loc"][0] == "path":
+        # What is no id is nothing's id.
+        return error_response(NotFound())
     # The first part says where: body, query, path, header; it is no name the caller gave.
     param = ".".join(str(part) for part in first["loc"][1:]) or None
     message = first["msg"].removeprefix("Value error, ")
@@ -95,6 +100,11 @@ async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
     code, sentence = _SENTENCES.get(error.status_code, ("invalid_input", "The request was refused."))
     body = error_body(sentence, code=code, status_code=error.status_code)
     return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    # Nobody reads it; without it a broken upload would be logged as a crash.
+    return Response(status_code=400)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
