@@ -22,13 +22,13 @@ MAX_TERM_CHARACTERS = 64
 
 _STOP_WORDS = frozenset(
     """
-    a about above after again against all also am an and any are aren as at be because been before being below between
-    both but by can cannot could couldn did didn do does doesn doing don down during each few for from further had hadn
-    has hasn have haven having he her here hers herself him himself his how i if in into is isn it its itself just ll
-    many me more most much mustn my myself no nor not of off on once only or other ought our ours ourselves out over own re same
-    shan she should shouldn so some such than that the their theirs them themselves then there these they this those
-    through to too under until up ve very was wasn we were weren what when where which while who whom whose why will
-    with won would wouldn you your yours yourself yourselves
+    a about above after again against all also am an and any are aren as at be because been before being below
+    between both but by can cannot could couldn did didn do does doesn doing don down during each few for from
+    further had hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn it
+    its itself just ll many me more most much mustn my myself no nor not of off on once only or other ought our ours
+    ourselves out over own re same shan she should shouldn so some such than that the their theirs them themselves
+    then there these they this those through to too under until up ve very was wasn we were weren what when where
+    which while who whom whose why will with won would wouldn you your yours yourself yourselves
     please tell give show find list explain describe
     """.split()
 )

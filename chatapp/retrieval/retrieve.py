@@ -1,0 +1,173 @@
+"""The search as the rest of the house calls it: both sides at once, fused, checked against the database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from chatapp.domain import Actor, RetrievedChunk
+from chatapp.errors import VectorIndexUnavailable
+from chatapp.retrieval import embedder, keyword_index, vector_index
+from chatapp.retrieval.fusion import fuse
+from chatapp.retrieval.keyword_index import KeywordHit
+from chatapp.retrieval.relevance import is_relevant
+from chatapp.retrieval.terms import terms
+from chatapp.store import chunks
+from chatapp.store.chunks import AnsweringChunk
+from chatapp.store.database import transaction
+
+_log = structlog.get_logger(__name__)
+
+DEFAULT_TOP_K = 8
+DEFAULT_CANDIDATES = 50
+_DUPLICATE_OVERLAP = 0.9
+"""Share of terms two chunks have in common from which one of them says nothing new."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What was found for a question, and how."""
+
+    chunks: tuple[RetrievedChunk, ...]
+    """Best first, near-duplicates dropped."""
+    is_relevant: bool
+    """False: the best of it bears so little on the question that nothing in the documents answers it."""
+    best_cosine: float
+    """Cosine of the nearest chunk, in [-1, 1]; 0 without a vector side."""
+    best_coverage: float
+    """Largest share of the question's terms in one chunk, weighted by rarity, in [0, 1]."""
+    is_degraded: bool
+    """True: the vector side was down, and keywords alone were searched."""
+    timings_ms: Mapping[str, float]
+    """Milliseconds of `embed`, `vector`, `keyword` and `load`; the first two run beside the third."""
+
+
+@dataclass(frozen=True, slots=True)
+class _VectorSide:
+    hits: Sequence[tuple[UUID, float]]
+    embed_ms: float
+    vector_ms: float
+    is_down: bool = False
+
+
+async def retrieve(
+    actor: Actor,
+    question: str,
+    *,
+    collection_ids: Sequence[UUID],
+    top_k: int = DEFAULT_TOP_K,
+    candidates: int = DEFAULT_CANDIDATES,
+) -> Retrieval:
+    """Find the chunks that bear on a question.
+
+    Whatever either side finds is checked against the database: only chunks of the version their document answers
+    with come back, so a half-indexed, replaced or deleted document never answers. With the vector index down the
+    keywords answer alone (on_failure="allow"), and the result says so.
+
+    Args:
+        actor: whose tenant is searched.
+        question: the question, standing for itself.
+        collection_ids: the collections the actor may read and wants searched; none gives no chunks.
+        top_k: how many chunks to return at most.
+        candidates: how many chunks each side may propose, at least `top_k` for good results.
+    """
+    if not collection_ids or not question.strip():
+        return Retrieval((), False, 0.0, 0.0, False, {})
+    (keyword_hits, keyword_ms), vector = await asyncio.gather(
+        _timed(_search_keywords(actor, question, collection_ids, candidates)),
+        _search_vectors(actor, question, collection_ids, candidates),
+    )
+    fused = fuse([hit.chunk_id for hit in keyword_hits], [chunk_id for chunk_id, _ in vector.hits])
+    rows, load_ms = await _timed(_load(actor, list(fused), collection_ids))
+    keyword_by_id = {hit.chunk_id: hit for hit in keyword_hits if hit.chunk_id in rows}
+    cosine_by_id = {chunk_id: cosine for chunk_id, cosine in vector.hits if chunk_id in rows}
+    found = [
+        RetrievedChunk(
+            chunk=rows[chunk_id].chunk,
+            filename=rows[chunk_id].filename,
+            title=rows[chunk_id].title,
+            score=score,
+            keyword_score=keyword_by_id[chunk_id].score if chunk_id in keyword_by_id else None,
+            vector_score=cosine_by_id.get(chunk_id),
+        )
+        for chunk_id, score in fused.items()
+        if chunk_id in rows
+    ]
+    best_cosine = max(cosine_by_id.values(), default=0.0)
+    best_coverage = max((hit.coverage for hit in keyword_by_id.values()), default=0.0)
+    return Retrieval(
+        chunks=tuple(_without_duplicates(found, top_k)),
+        is_relevant=bool(found) and is_relevant(best_cosine, best_coverage, is_keyword_only=vector.is_down),
+        best_cosine=best_cosine,
+        best_coverage=best_coverage,
+        is_degraded=vector.is_down,
+        timings_ms={
+            "embed": vector.embed_ms,
+            "vector": vector.vector_ms,
+            "keyword": keyword_ms,
+            "load": load_ms,
+        },
+    )
+
+
+async def _search_keywords(
+    actor: Actor, question: str, collection_ids: Sequence[UUID], candidates: int
+) -> list[KeywordHit]:
+    async with transaction(actor, readonly=True) as tx:
+        return await keyword_index.query(tx, question, collection_ids=collection_ids, top_k=candidates)
+
+
+async def _search_vectors(actor: Actor, question: str, collection_ids: Sequence[UUID], candidates: int) -> _VectorSide:
+    embedding, embed_ms = await _timed(embedder.embed_query(question))
+    try:
+        hits, vector_ms = await _timed(
+            vector_index.query(actor, embedding, collection_ids=collection_ids, top_k=candidates)
+        )
+    except VectorIndexUnavailable as error:
+        _log.warning("retrieval.vector_side_down", reason=repr(error.__cause__ or error))
+        return _VectorSide((), embed_ms, 0.0, is_down=True)
+    return _VectorSide(hits, embed_ms, vector_ms)
+
+
+async def _load(actor: Actor, ids: Sequence[UUID], collection_ids: Sequence[UUID]) -> Mapping[UUID, AnsweringChunk]:
+    async with transaction(actor, readonly=True) as tx:
+        return await chunks.load_answering(tx, ids, collection_ids=collection_ids)
+
+
+def _without_duplicates(found: Sequence[RetrievedChunk], top_k: int) -> list[RetrievedChunk]:
+    """The best `top_k`, leaving out what repeats a better one.
+
+    Two chunks with different numbers are never the same: quarter by quarter, reports repeat their sentences and
+    change the figures.
+    """
+    kept: list[RetrievedChunk] = []
+    seen: list[tuple[set[str], set[str]]] = []
+    for candidate in found:
+        if len(kept) == top_k:
+            break
+        words = set(terms(candidate.chunk.text))
+        numbers = {word for word in words if word[0].isdigit()}
+        if not any(numbers == others and _overlap(words, known) >= _DUPLICATE_OVERLAP for known, others in seen):
+            kept.append(candidate)
+            seen.append((words, numbers))
+    return kept
+
+
+def _overlap(one: set[str], other: set[str]) -> float:
+    """Jaccard's index of two sets of terms, 0 to 1; two empty sets are equal."""
+    union = len(one | other)
+    return len(one & other) / union if union else 1.0
+
+
+async def _timed(work: Awaitable[_Result]) -> tuple[_Result, float]:
+    start = time.perf_counter()
+    result = await work
+    return result, (time.perf_counter() - start) * 1000
