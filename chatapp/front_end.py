@@ -128,6 +128,21 @@ def build_environment() -> dict[str, str]:
     return environment
 
 
+def serving_environment() -> dict[str, str]:
+    """The environment in which the web process serves what is built and compiles nothing.
+
+    The two names with underscores are internal to Reflex 0.10; a test starts a server with them.
+    """
+    return {
+        "REFLEX_ENV_MODE": "prod",
+        "REFLEX_BACKEND_ONLY": "true",
+        "__REFLEX_SKIP_COMPILE": "true",
+        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+        "REFLEX_DIR": str(_REFLEX),
+        "REFLEX_TELEMETRY_ENABLED": "false",
+    }
+
+
 def _npm_registry(environment: dict[str, str]) -> str:
     npm = Path(sys.executable).parent / "npm"
     command = [str(npm), "config", "get", "registry"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 
+_TETHER = Path(__file__).with_name("tether.py")
 _log = structlog.get_logger(__name__)
 
-_TETHER = Path(__file__).with_name("tether.py")
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
@@ -37,6 +37,16 @@ class ChildSpec:
     """Where its output goes; None: where the parent's goes."""
     stop_seconds: float = 8.0
     """How long it may take to end by itself once asked."""
+
+
+def tethered(program: Sequence[str], *, niceness: int = 0) -> tuple[str, ...]:
+    """The program, as it is started to end when this process does.
+
+    Args:
+        program: program and arguments.
+        niceness: 0 to 19; higher gives way to others.
+    """
+    return (sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), str(niceness), *program)
 
 
 class Child:
@@ -92,12 +102,10 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A session of its own: Ctrl-C reaches the parent only, which then stops the children in order.
-        tether = (sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), str(self.spec.niceness))
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(self.spec.log_path.open("ab")) if self.spec.log_path else None
             return await asyncio.create_subprocess_exec(
-                *tether,
-                *self.spec.command,
+                *tethered(self.spec.command, niceness=self.spec.niceness),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -109,29 +117,3 @@ class Child:
     def _kill_group(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-async def wait_for_port(host: str, port: int, *, child: Child, seconds: float) -> bool:
-    """Wait until something accepts connections there.
-
-    Args:
-        host: address to connect to.
-        port: TCP port.
-        child: who should listen; no longer waited for once it has crashed.
-        seconds: longest wait.
-
-    Returns:
-        Whether it listens.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not child.crashes:
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.1)
-            continue
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
-    return False

@@ -1,0 +1,157 @@
+"""Whether everything an installation depends on is there: for `doctor`, `/readyz` and the admin's overview."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatapp.errors import AppError, UpstreamError
+from chatapp.retrieval import embedder, vector_index
+from chatapp.settings import Settings
+from chatapp.store import redis, schema
+from chatapp.store.database import engine
+
+_ANSWER_SECONDS = 5.0
+_LOW_DISK_BYTES = 1024**3
+
+Level = Literal["ok", "warning", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    subject: str
+    level: Level
+    """`wrong` keeps the product from working; `warning` does not."""
+    text: str
+    advice: str = ""
+    """What to do; empty when there is nothing."""
+
+
+async def readiness(settings: Settings) -> dict[str, str]:
+    """The state of each dependency of an open process: `ok`, or why not.
+
+    A missing vector index is told but does not stop the product: answers then come from keywords alone.
+    """
+    states = {"database": await _state(_ping_database), "vector_index": await _state(vector_index.heartbeat)}
+    if settings.redis_url.get_secret_value():
+        states["redis"] = await _state(redis.ping)
+    return states
+
+
+def can_serve(states: dict[str, str]) -> bool:
+    """Whether a process whose dependencies are in these states can answer questions."""
+    return all(states.get(name, "ok") == "ok" for name in ("database", "redis"))
+
+
+async def _state(ping: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await ping()
+    except (UpstreamError, SQLAlchemyError, OSError) as error:
+        # The first line only: drivers append addresses and statements.
+        return str(error).partition("\n")[0] or type(error).__name__
+    return "ok"
+
+
+async def _ping_database() -> None:
+    async with engine().connect() as connection:
+        await connection.execute(select(1))
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Check settings, data folder, model and every server. Runs inside the lifespan of a command.
+
+    Args:
+        settings: the installation's.
+    """
+    findings = [*_settings(settings), _data_folder(settings), _model(settings), await _database()]
+    if settings.redis_url.get_secret_value():
+        state = await _state(redis.ping)
+        findings.append(_server("Redis", state, "Start Redis, or correct REDIS_URL."))
+    if settings.chroma_url:
+        await vector_index.open_vector_index(settings.chroma_url)
+        state = await _state(vector_index.heartbeat)
+        await vector_index.close_vector_index()
+        findings.append(_server("Chroma", state, "Start the Chroma server, or correct CHROMA_URL."))
+    else:
+        findings.append(Finding("Chroma", "ok", "`serve` starts a server of its own on loopback"))
+    return findings
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    findings = []
+    if settings.host in {"0.0.0.0", "::"} and not settings.public_url:  # noqa: S104  # compared with, not bound to
+        findings.append(
+            Finding(
+                "settings",
+                "warning",
+                f"HOST is {settings.host}, but the address people use is not known",
+                "Set CHATAPP_PUBLIC_URL to it: links and the check of a request's origin need it.",
+            )
+        )
+    if settings.public_url and not settings.is_https and settings.host not in {"127.0.0.1", "localhost"}:
+        findings.append(
+            Finding(
+                "settings",
+                "warning",
+                "people sign in over plain http",
+                "Put a proxy with TLS in front and set CHATAPP_PUBLIC_URL to its https address.",
+            )
+        )
+    if settings.web_workers > 1 and not settings.redis_url.get_secret_value():
+        findings.append(
+            Finding(
+                "settings",
+                "wrong",
+                f"{settings.web_workers} web workers have nothing to share their streams and limits over",
+                "Set REDIS_URL, or set CHATAPP_WEB_WORKERS to 1.",
+            )
+        )
+    return findings or [Finding("settings", "ok", "every setting can be used")]
+
+
+def _data_folder(settings: Settings) -> Finding:
+    folder = settings.data_dir.absolute()
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        advice = "Make it writable for this user, or set CHATAPP_DATA_DIR to another folder."
+        return Finding("data folder", "wrong", f"{folder}: {error.strerror}", advice)
+    text = f"{folder}, {free_bytes / 1024**3:.0f} GB free"
+    if free_bytes < _LOW_DISK_BYTES:
+        return Finding("data folder", "warning", text, "Make room: documents and the database grow here.")
+    return Finding("data folder", "ok", text)
+
+
+def _model(settings: Settings) -> Finding:
+    if embedder.is_prepared(settings.effective_model_dir):
+        return Finding("embedding model", "ok", f"prepared in {settings.effective_model_dir}")
+    return Finding("embedding model", "wrong", "not prepared", "Run `python -m chatapp prepare`; `serve` does it too.")
+
+
+async def _database() -> Finding:
+    state = await _state(_ping_database)
+    name = engine().dialect.name
+    if state != "ok":
+        return _server(f"database ({name})", state, "Start the server, or correct DATABASE_URL.")
+    try:
+        if await schema.is_current():
+            return Finding("database", "ok", f"{name}, schema up to date")
+    except AppError as error:
+        return Finding("database", "wrong", error.message)
+    advice = "Run `python -m chatapp migrate`; `serve` does it too."
+    return Finding("database", "warning", f"{name}, schema not up to date", advice)
+
+
+def _server(subject: str, state: str, advice: str) -> Finding:
+    return Finding(subject, "ok", "answers") if state == "ok" else Finding(subject, "wrong", state, advice)
