@@ -32,12 +32,19 @@ class EventWriter:
     on, and readers get it from the database when it is done.
     """
 
-    def __init__(self, actor: Actor, turn_id: UUID, attempt: int) -> None:
-        """Begin before the attempt's first event."""
+    def __init__(self, actor: Actor, turn_id: UUID, attempt: int, *, first: int = 1) -> None:
+        """Begin before the attempt's first event, or go on where another writer of the attempt left off.
+
+        Args:
+            actor: whose tenant the turn is in.
+            turn_id: the turn.
+            attempt: the attempt, from 1.
+            first: sequence number of the next event.
+        """
         self._actor = actor
         self._turn_id = turn_id
         self._attempt = attempt
-        self._sequence = 0
+        self._sequence = first - 1
         self._is_silent = False
         self._pieces: list[str] = []
         self._has_text = asyncio.Event()

@@ -81,17 +81,16 @@ class OpenAICompatible:
             raise _translated(error) from error
 
     async def list_models(self) -> list[str]:
-        """The names the server lists at `GET {base_url}/models`.
+        """The names the server lists at `GET {base_url}/models`; needs no open lifespan, as set-up asks it.
 
         Raises:
             ProviderTimeout, ProviderUnavailable, ProviderRejected: as for `stream`.
         """
         try:
-            response = await _client().get(
-                f"{self.config.base_url}/models", headers=_headers(self.config), timeout=_timeout(self.config)
-            )
-            await _check_status(response)
-            return [str(model["id"]) for model in response.json()["data"]]
+            async with httpx.AsyncClient(trust_env=False, timeout=_timeout(self.config)) as client:
+                response = await client.get(f"{self.config.base_url}/models", headers=_headers(self.config))
+                await _check_status(response)
+                return [str(model["id"]) for model in response.json()["data"]]
         except httpx.HTTPError as error:
             raise _translated(error) from error
         except (ValueError, KeyError, TypeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from chatapp.store.database import Transaction
@@ -28,9 +28,9 @@ async def find_default(tx: Transaction) -> tuple[ModelTable, ProviderTable] | No
     return (await tx.session.execute(query.limit(1))).tuples().one_or_none()
 
 
-async def count_providers(tx: Transaction) -> int:
-    """How many providers are known, in use or not."""
-    return (await tx.session.execute(select(func.count()).select_from(ProviderTable))).scalar_one()
+async def list_providers(tx: Transaction) -> Sequence[ProviderTable]:
+    """Every provider, in use or not, oldest first."""
+    return (await tx.session.execute(select(ProviderTable).order_by(col(ProviderTable.created_at)))).scalars().all()
 
 
 def _in_use():  # SQLAlchemy's type of a two-entity select is longer than the query

@@ -13,10 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CursorResult, ScalarResult, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from chatapp.domain import Actor, TurnStatus, utc_now
-from chatapp.errors import NotFound
+from chatapp.errors import Conflict, NotFound
 from chatapp.store.database import Transaction
 from chatapp.store.tables import TurnTable
 
@@ -61,6 +62,19 @@ async def get_own(tx: Transaction, turn_id: UUID) -> TurnTable:
     if tx.actor is None or not is_owner(tx.actor, row):
         raise NotFound("There is no such answer.", param="turn_id")
     return row
+
+
+async def add(tx: Transaction, row: TurnTable) -> None:
+    """Write a new turn.
+
+    Raises:
+        Conflict: another request with the same idempotency key was a moment faster; the transaction is lost.
+    """
+    tx.session.add(row)
+    try:
+        await tx.session.flush()
+    except IntegrityError as error:
+        raise Conflict from error
 
 
 async def find_by_idempotency_key(tx: Transaction, key: str) -> TurnTable | None:

@@ -1,0 +1,216 @@
+"""Use cases of the catalogue: which models there are, who serves them, and what `auto` means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from chatapp.domain import Actor, Permission
+from chatapp.errors import NotFound, UpstreamError
+from chatapp.pipeline.turn import Route
+from chatapp.providers import make_provider
+from chatapp.providers.base import ProviderConfig
+from chatapp.providers.openai_compatible import OpenAICompatible
+from chatapp.settings import Settings, get_settings
+from chatapp.store import catalog
+from chatapp.store.database import system_transaction, transaction
+from chatapp.store.encryption import CannotDecrypt, decrypt, encrypt
+from chatapp.store.tables import ModelTable, ProviderTable
+
+_log = structlog.get_logger(__name__)
+
+AUTO = "auto"
+_OPENAI_URL = "https://api.openai.com/v1"
+_PREFERRED = ("gpt-4.1-mini", "gpt-4o-mini")
+"""What to take of OpenAI's list when the operator names no model: small, quick and good at keeping to sources."""
+_MAX_LISTED = 20
+_LISTING_SECONDS = 3.0
+_OPENAI_TOKENS = (128_000, 16_384)
+_SERVER_TOKENS = (8_192, 1_024)
+_OLLAMA_TOKENS = (4_096, 1_024)
+"""Longest input and answer. Ollama cuts a longer prompt silently: https://docs.ollama.com/context-length"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model as people and programs see it."""
+
+    name: str
+    provider: str
+    kind: str
+    """The provider's kind; `route` for `auto`."""
+    created_at: datetime
+    is_default: bool
+    max_input_tokens: int
+    max_output_tokens: int
+    answered_by: str
+    """The model's own name; for `auto` what it stands for now."""
+
+
+async def list_models(actor: Actor) -> list[ModelView]:
+    """The models the actor may ask, `auto` first.
+
+    Raises:
+        NotPermitted: the actor may not chat.
+    """
+    actor.require(Permission.CHAT)
+    async with transaction(actor, readonly=True) as tx:
+        found = await catalog.list_models(tx)
+    views = [_view(model, provider) for model, provider in found]
+    if not views:
+        return []
+    first = views[0]
+    auto = ModelView(
+        AUTO, "", "route", first.created_at, True, first.max_input_tokens, first.max_output_tokens, first.name
+    )
+    return [auto, *views]
+
+
+def _view(model: ModelTable, provider: ProviderTable) -> ModelView:
+    return ModelView(
+        name=model.name,
+        provider=provider.name,
+        kind=provider.kind,
+        created_at=model.created_at,
+        is_default=model.is_default,
+        max_input_tokens=model.max_input_tokens,
+        max_output_tokens=model.max_output_tokens,
+        answered_by=model.name,
+    )
+
+
+async def resolve(actor: Actor, name: str) -> Route:
+    """Who answers when the actor asks for a model.
+
+    Args:
+        actor: who asks.
+        name: our name of a model, or `auto`; empty means `auto`.
+
+    Raises:
+        NotFound: there is no such model in use.
+        ProviderRejected: its provider is of a kind this installation does not have.
+    """
+    is_auto = name in {"", AUTO}
+    async with transaction(actor, readonly=True) as tx:
+        found = await (catalog.find_default(tx) if is_auto else catalog.find_model(tx, name))
+    if found is None:
+        raise NotFound(f"There is no model named “{name}”. `GET /v1/models` lists them.", param="model")
+    return _route(*found, reason="auto: the default model" if is_auto else "asked for by name")
+
+
+def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
+    settings = get_settings()
+    config = ProviderConfig(
+        base_url=provider.base_url,
+        api_key=_key_of(provider, settings),
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        idle_timeout_seconds=settings.first_token_timeout_seconds,
+    )
+    return Route(
+        provider=make_provider(provider.kind, config),
+        provider_name=provider.name,
+        model=model.name,
+        provider_model=model.provider_model,
+        max_input_tokens=model.max_input_tokens,
+        max_output_tokens=model.max_output_tokens,
+        input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
+        output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
+        reason=reason,
+    )
+
+
+def _key_of(provider: ProviderTable, settings: Settings) -> str:
+    if not provider.encrypted_api_key:
+        return ""
+    try:
+        return decrypt(settings.effective_secret_key, provider.encrypted_api_key)
+    except CannotDecrypt:
+        # The provider will refuse the call, and the refusal says what an admin has to do.
+        _log.error("provider.key_unreadable", provider=provider.name)
+        return ""
+
+
+async def register_from_environment(settings: Settings) -> None:
+    """Make providers of what the environment offers; for the first start.
+
+    OpenAI's key or address, an Ollama that answers, and always the built-in model; the first of them is what `auto`
+    means. A provider of the same name that is there already stays as it is.
+    """
+    offers = [*await _openai(settings), *await _ollama(settings), _built_in()]
+    async with system_transaction() as tx:
+        known = {provider.name for provider in await catalog.list_providers(tx)}
+        has_default = await catalog.find_default(tx) is not None
+        for provider, models in offers:
+            if provider.name in known:
+                continue
+            tx.session.add(provider)
+            await tx.session.flush()
+            for model in models:
+                model.is_default, has_default = not has_default, True
+                tx.session.add(model)
+            _log.info("provider.registered", provider=provider.name, models=[model.name for model in models])
+
+
+_Offer = tuple[ProviderTable, list[ModelTable]]
+
+
+async def _openai(settings: Settings) -> list[_Offer]:
+    key = settings.openai_api_key.get_secret_value()
+    url = settings.openai_base_url.rstrip("/")
+    if not key and not url:
+        return []
+    is_openai = not url or url == _OPENAI_URL
+    config = ProviderConfig(url or _OPENAI_URL, key, _LISTING_SECONDS, _LISTING_SECONDS)
+    names = [settings.openai_model] if settings.openai_model else await _listed(config)
+    if is_openai and not settings.openai_model:
+        names = [next((name for name in _PREFERRED if name in names), _PREFERRED[0])]
+    if not names:
+        _log.warning("provider.without_models", url=config.base_url, advice="set OPENAI_MODEL")
+        return []
+    provider = ProviderTable(
+        name="openai",
+        kind=OpenAICompatible.kind,
+        base_url=config.base_url,
+        encrypted_api_key=encrypt(settings.effective_secret_key, key),
+    )
+    return [(provider, _models(provider, names, _OPENAI_TOKENS if is_openai else _SERVER_TOKENS))]
+
+
+async def _ollama(settings: Settings) -> list[_Offer]:
+    address = settings.ollama_url.rstrip("/")
+    if "://" not in address:
+        address = f"http://{address}"
+    # Servers are told to listen everywhere by this address; as a destination it means nothing.
+    config = ProviderConfig(f"{address.replace('//0.0.0.0', '//127.0.0.1')}/v1", "", 0.5, _LISTING_SECONDS)
+    names = await _listed(config)
+    if not names:
+        return []
+    provider = ProviderTable(name="ollama", kind=OpenAICompatible.kind, base_url=config.base_url)
+    return [(provider, _models(provider, names, _OLLAMA_TOKENS))]
+
+
+def _built_in() -> _Offer:
+    provider = ProviderTable(name="built-in", kind="extractive")
+    return provider, _models(provider, ["extractive"], _SERVER_TOKENS)
+
+
+async def _listed(config: ProviderConfig) -> list[str]:
+    try:
+        return (await OpenAICompatible(config).list_models())[:_MAX_LISTED]
+    except UpstreamError:
+        return []
+
+
+def _models(provider: ProviderTable, names: list[str], tokens: tuple[int, int]) -> list[ModelTable]:
+    return [
+        ModelTable(
+            name=name,
+            provider_id=provider.id,
+            provider_model=name,
+            max_input_tokens=tokens[0],
+            max_output_tokens=tokens[1],
+        )
+        for name in names
+    ]

@@ -1,0 +1,294 @@
+"""Running turns as background tasks of the process, so that no page, socket or request has to stay.
+
+Each running turn is leased. The lease is renewed here; a turn whose process died is taken up by the next one to look,
+from its beginning under the next attempt, and its readers are told to drop what they hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from chatapp.domain import Actor, Permission, PromptMessage, TurnStatus, utc_now
+from chatapp.errors import AppError, UpstreamError
+from chatapp.pipeline.answer import answer
+from chatapp.pipeline.event_writer import EventWriter
+from chatapp.pipeline.record import done_event
+from chatapp.pipeline.turn import Route, SearchedCollection, StopSignal, Turn, TurnLimits
+from chatapp.services import catalog, collections
+from chatapp.services.turn_views import branch
+from chatapp.settings import Settings
+from chatapp.store import collections as collection_rows
+from chatapp.store import turns
+from chatapp.store.database import system_transaction, transaction
+from chatapp.store.tables import TurnTable
+from chatapp.store.turn_log import Superseded, turn_log
+
+_log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 30.0
+_RENEW_SECONDS = 10.0
+_MAX_ATTEMPTS = 5
+"""A turn that takes its process down each time must not do so for ever."""
+_HISTORY_TURNS = 40
+_RELISTEN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who answers a turn, and from what."""
+
+    route: Route
+    is_searching: bool
+    collections: tuple[SearchedCollection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    actor: Actor
+    attempt: int
+    stop: StopSignal
+    task: asyncio.Task[None]
+
+
+class TurnRunner:
+    """The turns this process is answering."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Begin with none."""
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._settings = settings
+        self._running: dict[UUID, _Running] = {}
+        self._upkeep: list[asyncio.Task[None]] = []
+
+    def open(self) -> None:
+        """Begin to renew leases, take up abandoned turns and listen for stops."""
+        self._upkeep = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._listen())]
+
+    async def close(self) -> None:
+        """Give every running turn back, so that another process or the next start takes it up at once."""
+        tasks = [*self._upkeep, *(running.task for running in self._running.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def lease_until(self) -> datetime:
+        """When a lease taken now runs out."""
+        return utc_now() + timedelta(seconds=LEASE_SECONDS)
+
+    def launch(self, actor: Actor, row: TurnTable, plan: Plan | None = None) -> None:
+        """Answer a turn whose row is written and leased to this process.
+
+        Args:
+            actor: who asked.
+            row: the turn.
+            plan: who answers; made from the row when left out.
+        """
+        stop = StopSignal()
+        if row.is_cancel_requested:
+            stop.request()
+        task = asyncio.create_task(self._supervise(actor, row, plan, stop), name=f"turn {row.id}")
+        self._running[row.id] = _Running(actor, row.attempt, stop, task)
+
+    def stop(self, turn_id: UUID) -> bool:
+        """Stop a turn of this process; False when it is not here."""
+        running = self._running.get(turn_id)
+        if running is not None:
+            running.stop.request()
+        return running is not None
+
+    async def recover(self, *, everything: bool = False) -> int:
+        """Take up turns nobody works on, and return how many those were.
+
+        Args:
+            everything: also those with a running lease of another owner: for the one web process of an installation.
+        """
+        async with system_transaction() as tx:
+            rows = await turns.claim_abandoned(
+                tx, owner=self.owner, expires_at=self.lease_until(), everything=everything
+            )
+        for row in rows:
+            _log.info("turn.recovered", turn_id=str(row.id), attempt=row.attempt)
+            if row.attempt > _MAX_ATTEMPTS:
+                await self._fail(_asker(row), row, UpstreamError("The answer was begun several times and broke off."))
+            else:
+                self.launch(_asker(row), row)
+        return len(rows)
+
+    async def _supervise(self, actor: Actor, row: TurnTable, plan: Plan | None, stop: StopSignal) -> None:
+        work = asyncio.create_task(self._answer(actor, row, plan, stop))
+        try:
+            await asyncio.wait({work})
+            error = None if work.cancelled() else work.exception()
+            if error is not None and not isinstance(error, Superseded):
+                await self._fail(actor, row, error)
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            async with transaction(actor) as tx:
+                await turns.release(tx, row.id, attempt=row.attempt)
+            raise
+        finally:
+            self._running.pop(row.id, None)
+
+    async def _answer(self, actor: Actor, row: TurnTable, plan: Plan | None, stop: StopSignal) -> None:
+        writer = EventWriter(actor, row.id, row.attempt)
+        if row.attempt > 1:
+            await writer.emit("reset", {})
+        plan = plan or await make_plan(actor, row.request)
+        settings = self._settings
+        await answer(
+            Turn(
+                actor=actor,
+                id=row.id,
+                attempt=row.attempt,
+                question=row.question,
+                feature=row.request.get("feature", "chat"),
+                route=plan.route,
+                limits=TurnLimits(
+                    question_characters=settings.max_question_characters,
+                    documents_tokens=settings.max_documents_tokens,
+                    first_token_seconds=settings.first_token_timeout_seconds,
+                    answer_seconds=settings.answer_timeout_seconds,
+                ),
+                writer=writer,
+                stop=stop,
+                is_searching=plan.is_searching,
+                collections=plan.collections,
+                history=await _history(actor, row),
+                parameters=row.request.get("parameters", {}),
+            )
+        )
+
+    async def _fail(self, actor: Actor, row: TurnTable, error: BaseException) -> None:
+        """End a turn that no step could end: the person gets a sentence, the log gets everything."""
+        if isinstance(error, AppError):
+            code, message = error.code, error.message
+        else:
+            incident = uuid4().hex[:12]
+            code = AppError.code
+            message = f"Something went wrong on our side. Try again. If it stays, tell your admin: incident {incident}."
+            _log.error("turn.crashed", turn_id=str(row.id), incident=incident, exc_info=error)
+        values = {"status": TurnStatus.FAILED, "finish_reason": "error", "error_code": code, "error_message": message}
+        async with transaction(actor) as tx:
+            if not await turns.finish(tx, row.id, attempt=row.attempt, values=values):
+                return
+            await tx.session.refresh(final := await turns.get(tx, row.id))
+        # A new writer numbers from 1 again; far above whatever the crashed one has written, readers miss nothing.
+        writer = EventWriter(actor, row.id, row.attempt, first=1_000_000)
+        await writer.emit("done", done_event(row.id, final.model_dump()))
+
+    async def _keep_leases(self) -> None:
+        is_alone = not self._settings.redis_url.get_secret_value()
+        while True:
+            # Whatever fails here, a database away for a while above all, must not end the renewing for good.
+            outcomes = await asyncio.gather(
+                self.recover(everything=is_alone),
+                *(self._renew(turn_id, running) for turn_id, running in list(self._running.items())),
+                return_exceptions=True,
+            )
+            for error in outcomes:
+                if isinstance(error, Exception):
+                    _log.warning("turns.upkeep_failed", error=repr(error))
+            await asyncio.sleep(_RENEW_SECONDS)
+
+    async def _renew(self, turn_id: UUID, running: _Running) -> None:
+        async with transaction(running.actor) as tx:
+            is_stop_wanted = await turns.renew_lease(
+                tx, turn_id, attempt=running.attempt, expires_at=self.lease_until()
+            )
+        if is_stop_wanted or is_stop_wanted is None:
+            running.stop.request()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for turn_id in turn_log().stop_requests():
+                    self.stop(turn_id)
+            except UpstreamError as error:
+                # The row says it too, and is read with every renewal.
+                _log.warning("turns.not_listening", error=error.code)
+            await asyncio.sleep(_RELISTEN_SECONDS)
+
+
+async def make_plan(actor: Actor, request: dict[str, Any]) -> Plan:
+    """Who answers a request, and from what, with the rights the actor has now.
+
+    Args:
+        actor: who asks.
+        request: a turn's `request`: `model`, and `collections` as a list of ids, or None for all.
+
+    Raises:
+        NotFound: no such model or collection for this actor.
+        NotPermitted: the actor may not read documents, and wants to.
+    """
+    route = await catalog.resolve(actor, request.get("model", ""))
+    wanted = request.get("collections")
+    requested = None if wanted is None else [UUID(value) for value in wanted]
+    ids = await collections.readable_ids(actor, requested)
+    if not ids:
+        return Plan(route, requested is None or bool(requested), ())
+    async with transaction(actor, readonly=True) as tx:
+        rows = {row.id: row for row in await collection_rows.list_all(tx)}
+    found = (SearchedCollection(rows[key].id, rows[key].name, rows[key].version) for key in ids if key in rows)
+    return Plan(route, is_searching=True, collections=tuple(found))
+
+
+async def _history(actor: Actor, row: TurnTable) -> tuple[PromptMessage, ...]:
+    """What was said before: the branch above the turn, or what the request itself carried."""
+    if "messages" in row.request:
+        return tuple(PromptMessage(message["role"], message["content"]) for message in row.request["messages"])
+    if row.parent_id is None or row.conversation_id is None:
+        return ()
+    async with transaction(actor, readonly=True) as tx:
+        nodes = await turns.list_nodes(tx, row.conversation_id)
+        above = await turns.list_by_ids(tx, branch(nodes, row.parent_id)[-_HISTORY_TURNS:])
+    messages: list[PromptMessage] = []
+    for turn in above:
+        messages.append(PromptMessage("user", turn.question))
+        if turn.answer:
+            messages.append(PromptMessage("assistant", turn.answer))
+    return tuple(messages)
+
+
+def _asker(row: TurnTable) -> Actor:
+    # The turn was admitted when it was asked; what it may read is asked for again.
+    permissions = frozenset({Permission.CHAT, Permission.READ_DOCUMENTS})
+    return Actor(row.tenant_id, row.user_id, permissions, key_id=row.key_id)
+
+
+class _Runner:
+    """The process's runner; opened and closed by the lifespan."""
+
+    runner: TurnRunner | None = None
+
+
+def open_turn_runner(settings: Settings) -> None:
+    """Begin to answer turns in this process, those a dead process left behind first."""
+    _Runner.runner = TurnRunner(settings)
+    _Runner.runner.open()
+
+
+async def close_turn_runner() -> None:
+    """Give every running turn back."""
+    runner, _Runner.runner = _Runner.runner, None
+    if runner is not None:
+        await runner.close()
+
+
+def turn_runner() -> TurnRunner:
+    """The process's runner.
+
+    Raises:
+        RuntimeError: the lifespan has not opened it.
+    """
+    if _Runner.runner is None:
+        raise RuntimeError("the turn runner is not open: run inside the web process's lifespan")
+    return _Runner.runner

@@ -1,0 +1,386 @@
+"""Use cases of turns: ask, follow the answer, stop, ask again, choose a branch.
+
+`start` writes the turn and returns at once; the answer is made by `turn_runner` and read with `events`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from chatapp.domain import Actor, Permission, TurnStatus, utc_now
+from chatapp.errors import Conflict, InvalidInput, NotFound
+from chatapp.pipeline.admit import valid_question
+from chatapp.pipeline.event_writer import to_json
+from chatapp.pipeline.record import done_event
+from chatapp.services.turn_runner import Plan, make_plan, turn_runner
+from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids
+from chatapp.settings import get_settings
+from chatapp.store import conversations, feedback, turns
+from chatapp.store.database import Transaction, transaction
+from chatapp.store.tables import ConversationTable, TurnTable
+from chatapp.store.turn_log import TurnEvent, parse_id, turn_log
+
+__all__ = [
+    "TurnEvent",
+    "TurnView",
+    "cancel",
+    "events",
+    "get",
+    "regenerate",
+    "resend",
+    "select",
+    "start",
+    "wait",
+]
+
+PASSED_ON = frozenset(
+    {
+        "frequency_penalty",
+        "max_completion_tokens",
+        "max_tokens",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "top_p",
+    }
+)
+"""Parameters of OpenAI's request that go to the provider as they are."""
+
+_ROLES = frozenset({"system", "developer", "user", "assistant"})
+_MAX_MESSAGES = 1_000
+_MAX_HISTORY_CHARACTERS = 2_000_000
+_MAX_KEY_CHARACTERS = 255
+_MAX_TITLE_CHARACTERS = 80
+_PING_SECONDS = 10.0
+_SETTLE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a turn goes in a conversation."""
+
+    conversation_id: UUID | None
+    parent_id: UUID | None
+
+
+async def start(  # noqa: PLR0913  # each is a field of the request
+    actor: Actor,
+    *,
+    question: str,
+    conversation_id: UUID | None = None,
+    parent_id: UUID | None = None,
+    collection_ids: Sequence[UUID] | None = None,
+    model: str = "auto",
+    messages: Sequence[Mapping[str, str]] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    feature: Literal["chat", "api"] = "chat",
+    idempotency_key: str | None = None,
+) -> TurnView:
+    """Ask. The turn is written when this returns, and will be answered whatever happens to this process.
+
+    Args:
+        actor: who asks.
+        question: the last message.
+        conversation_id: where to; None: in the chat a new conversation, over the API none.
+        parent_id: the turn it follows; None: the last one of the branch shown.
+        collection_ids: what to search; None: every readable collection; empty: nothing.
+        model: our name of a model, or `auto`.
+        messages: earlier messages as OpenAI's API has them, `{"role", "content"}`, oldest first; with a conversation
+            its own turns are the history, and these are not used.
+        parameters: OpenAI's sampling parameters; those not in `PASSED_ON` are left out.
+        feature: `chat` or `api`, for traces and costs.
+        idempotency_key: a second request with it gives the first one's turn.
+
+    Raises:
+        NotPermitted: the actor may not chat, or not read documents and wants to.
+        InvalidInput: the question, a message or the key is not valid.
+        NotFound: no such model, collection, conversation or parent for this actor.
+        Conflict: the idempotency key was used for another question.
+    """
+    actor.require(Permission.CHAT)
+    question = valid_question(question, get_settings().max_question_characters)
+    request: dict[str, Any] = {
+        "model": model,
+        "collections": None if collection_ids is None else [str(value) for value in collection_ids],
+        "parameters": {key: value for key, value in (parameters or {}).items() if key in PASSED_ON},
+        "feature": feature,
+    }
+    if conversation_id is None and messages:
+        request["messages"] = _valid_messages(messages)
+    key = _asker_key(actor, idempotency_key)
+    if key and (earlier := await _find_earlier(actor, key, question)):
+        return earlier
+    plan = await make_plan(actor, request)
+    try:
+        async with transaction(actor) as tx:
+            place = await _place(tx, conversation_id, parent_id)
+            if place.conversation_id is None and feature == "chat":
+                place = _Place(await _open_conversation(tx, question), None)
+            row = _new_row(actor, question, request, place, key)
+            await _write(tx, row)
+    except Conflict:
+        if key and (earlier := await _find_earlier(actor, key, question)):
+            return earlier
+        raise
+    return await _launch(actor, row, plan)
+
+
+def _valid_messages(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    if len(messages) > _MAX_MESSAGES:
+        raise InvalidInput(f"At most {_MAX_MESSAGES} messages are accepted.", param="messages")
+    valid = [{"role": message["role"], "content": message["content"].replace("\x00", "")} for message in messages]
+    for message in valid:
+        if message["role"] not in _ROLES:
+            raise InvalidInput(f"A message cannot have the role “{message['role']}”.", param="messages")
+    if sum(len(message["content"]) for message in valid) > _MAX_HISTORY_CHARACTERS:
+        raise InvalidInput("The messages before the last are far too long.", param="messages")
+    return valid
+
+
+def _asker_key(actor: Actor, idempotency_key: str | None) -> str | None:
+    if not idempotency_key:
+        return None
+    if len(idempotency_key) > _MAX_KEY_CHARACTERS:
+        raise InvalidInput(
+            f"The Idempotency-Key is longer than {_MAX_KEY_CHARACTERS} characters.", param="Idempotency-Key"
+        )
+    return f"{actor.user_id or actor.key_id}:{idempotency_key}"
+
+
+async def _find_earlier(actor: Actor, key: str, question: str) -> TurnView | None:
+    async with transaction(actor, readonly=True) as tx:
+        row = await turns.find_by_idempotency_key(tx, key)
+    if row is None:
+        return None
+    if row.question != question:
+        raise Conflict("This Idempotency-Key was used for another question.", param="Idempotency-Key")
+    return TurnView.from_row(row)
+
+
+async def _place(tx: Transaction, conversation_id: UUID | None, parent_id: UUID | None) -> _Place:
+    if conversation_id is None:
+        if parent_id is not None:
+            raise InvalidInput("A parent needs its conversation.", param="parent_id")
+        return _Place(None, None)
+    conversation = await conversations.get_own(tx, conversation_id)
+    if parent_id is None:
+        return _Place(conversation.id, conversation.active_turn_id)
+    parent = await turns.get_own(tx, parent_id)
+    if parent.conversation_id != conversation.id:
+        raise NotFound("There is no such answer in this conversation.", param="parent_id")
+    return _Place(conversation.id, parent.id)
+
+
+async def _open_conversation(tx: Transaction, question: str) -> UUID:
+    actor = tx.actor
+    row = ConversationTable(
+        tenant_id=tx.tenant_id,
+        user_id=actor.user_id if actor else None,
+        key_id=actor.key_id if actor and actor.user_id is None else None,
+        title=title_of(question),
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    return row.id
+
+
+def title_of(question: str) -> str:
+    """A conversation's title made of its first question: its first line, cut between words."""
+    line = re.sub(r"\s+", " ", question.strip().splitlines()[0]).strip()
+    if len(line) <= _MAX_TITLE_CHARACTERS:
+        return line
+    return line[:_MAX_TITLE_CHARACTERS].rsplit(" ", 1)[0] + "…"
+
+
+def _new_row(actor: Actor, question: str, request: dict[str, Any], place: _Place, key: str | None) -> TurnTable:
+    runner = turn_runner()
+    return TurnTable(
+        id=uuid4(),
+        tenant_id=actor.tenant_id,
+        conversation_id=place.conversation_id,
+        parent_id=place.parent_id,
+        user_id=actor.user_id,
+        key_id=actor.key_id,
+        question=question,
+        request=request,
+        status=TurnStatus.RUNNING,
+        idempotency_key=key,
+        attempt=1,
+        lease_owner=runner.owner,
+        lease_expires_at=runner.lease_until(),
+    )
+
+
+async def _write(tx: Transaction, row: TurnTable) -> None:
+    await turns.add(tx, row)
+    if row.conversation_id is not None:
+        conversation = await conversations.get_own(tx, row.conversation_id)
+        conversation.active_turn_id = row.id
+        conversation.updated_at = utc_now()
+        conversation.collection_ids = row.request["collections"]
+        conversation.model = row.request["model"]
+
+
+async def _launch(actor: Actor, row: TurnTable, plan: Plan) -> TurnView:
+    turn_runner().launch(actor, row, plan)
+    if row.parent_id is None or row.conversation_id is None:
+        # The first turn of a conversation may still have siblings: questions that were edited.
+        return await get(actor, row.id) if row.conversation_id else TurnView.from_row(row)
+    return await get(actor, row.id)
+
+
+async def regenerate(actor: Actor, turn_id: UUID, *, model: str | None = None) -> TurnView:
+    """Ask the same question again, as a sibling.
+
+    Args:
+        actor: who asked.
+        turn_id: the turn to answer once more; it stays.
+        model: another model this time.
+
+    Raises:
+        NotPermitted: the actor may not chat any more.
+        NotFound: no such turn of this actor, or its model or collections are gone.
+    """
+    return await _again(actor, turn_id, question=None, model=model)
+
+
+async def resend(actor: Actor, turn_id: UUID, question: str) -> TurnView:
+    """Ask an edited question in the place of an earlier one, as its sibling.
+
+    Raises:
+        NotPermitted: the actor may not chat any more.
+        InvalidInput: the question is empty or too long.
+        NotFound: no such turn of this actor, or its model or collections are gone.
+    """
+    return await _again(actor, turn_id, question=valid_question(question, get_settings().max_question_characters))
+
+
+async def _again(actor: Actor, turn_id: UUID, *, question: str | None, model: str | None = None) -> TurnView:
+    actor.require(Permission.CHAT)
+    async with transaction(actor, readonly=True) as tx:
+        earlier = await turns.get_own(tx, turn_id)
+    request = {**earlier.request, **({"model": model} if model else {})}
+    plan = await make_plan(actor, request)
+    async with transaction(actor) as tx:
+        place = _Place(earlier.conversation_id, earlier.parent_id)
+        row = _new_row(actor, question or earlier.question, request, place, None)
+        await _write(tx, row)
+    return await _launch(actor, row, plan)
+
+
+async def get(actor: Actor, turn_id: UUID) -> TurnView:
+    """One turn of the actor.
+
+    Raises:
+        NotFound: no such turn of this actor.
+    """
+    async with transaction(actor, readonly=True) as tx:
+        row = await turns.get_own(tx, turn_id)
+        nodes = await turns.list_nodes(tx, row.conversation_id) if row.conversation_id else []
+        rating = await feedback.find(tx, actor, turn_id)
+    return TurnView.from_row(row, sibling_ids(nodes, row.parent_id), rating)
+
+
+async def select(actor: Actor, turn_id: UUID) -> TurnView:
+    """Show the branch a turn is on: the conversation goes on from its newest end.
+
+    Raises:
+        NotFound: no such turn of this actor, or it is in no conversation.
+    """
+    async with transaction(actor) as tx:
+        row = await turns.get_own(tx, turn_id)
+        if row.conversation_id is None:
+            raise NotFound("This answer is in no conversation.", param="turn_id")
+        conversation = await conversations.get_own(tx, row.conversation_id)
+        conversation.active_turn_id = newest_leaf(await turns.list_nodes(tx, row.conversation_id), turn_id)
+    return await get(actor, turn_id)
+
+
+async def cancel(actor: Actor, turn_id: UUID) -> TurnView:
+    """Stop an answer; what was written stays. A turn that has ended stays as it is.
+
+    Raises:
+        NotFound: no such turn of this actor.
+    """
+    async with transaction(actor) as tx:
+        row = await turns.get_own(tx, turn_id)
+        if not TurnStatus(row.status).is_final:
+            row.is_cancel_requested = True
+    if not TurnStatus(row.status).is_final and not turn_runner().stop(turn_id):
+        await turn_log().request_stop(turn_id)
+    return TurnView.from_row(row)
+
+
+async def wait(actor: Actor, turn_id: UUID) -> TurnView:
+    """The turn when it has ended.
+
+    Raises:
+        NotFound: no such turn of this actor.
+    """
+    async with aclosing(events(actor, turn_id)) as stream:
+        async for event in stream:
+            if event.kind == "done":
+                break
+    return await get(actor, turn_id)
+
+
+async def events(actor: Actor, turn_id: UUID, *, last_event_id: str | None = None) -> AsyncGenerator[TurnEvent, None]:
+    """What a turn says, from its beginning or from behind an event, to its end.
+
+    A reader that begins at the beginning is told `reset` first, so that one which comes back without knowing where
+    it was cannot show a text twice. Close the generator when the reader leaves; the turn goes on.
+
+    Args:
+        actor: who asked the question.
+        turn_id: the turn.
+        last_event_id: id of the last event the reader has; anything else means from the beginning.
+
+    Yields:
+        events; `done` is the last. A `ping` at least every 10 s.
+
+    Raises:
+        NotFound: no such turn of this actor; at the first step.
+    """
+    row = await _own(actor, turn_id)
+    log = turn_log()
+    is_final = TurnStatus(row.status).is_final
+    if is_final and not await log.exists(actor, turn_id):
+        for event in _replay(row):
+            yield event
+        return
+    after = (last_event_id or "").strip()
+    if parse_id(after) == (0, 0):
+        after = ""
+        yield TurnEvent("reset")
+    idle_seconds = _SETTLE_SECONDS if is_final else _PING_SECONDS
+    async with aclosing(log.read(actor, turn_id, after=after, idle_seconds=idle_seconds)) as stream:
+        async for event in stream:
+            if event.kind == "ping" and TurnStatus((row := await _own(actor, turn_id)).status).is_final:
+                # The end is in the database and not in the log: another process died, or the log was lost.
+                for replayed in _replay(row):
+                    yield replayed
+                return
+            yield event
+            if event.kind == "done":
+                return
+
+
+async def _own(actor: Actor, turn_id: UUID) -> TurnTable:
+    async with transaction(actor, readonly=True) as tx:
+        return await turns.get_own(tx, turn_id)
+
+
+def _replay(row: TurnTable) -> list[TurnEvent]:
+    """A finished turn as events. They carry no ids: a reader cut off among them begins again."""
+    replayed = [TurnEvent("reset"), TurnEvent("sources", to_json(row.sources))]
+    if row.answer:
+        replayed.append(TurnEvent("delta", to_json(row.answer)))
+    return [*replayed, TurnEvent("done", to_json(done_event(row.id, row.model_dump())))]
