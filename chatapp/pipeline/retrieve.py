@@ -32,6 +32,9 @@ async def retrieve(turn: Turn) -> Turn:
     retrieved = Retrieved(
         is_relevant=found.is_relevant,
         is_degraded=found.is_degraded,
+        best_cosine=found.best_cosine,
+        best_coverage=found.best_coverage,
+        timings_ms=found.timings_ms,
         chunks=tuple(_scores(number, chunk) for number, chunk in enumerate(found.chunks, 1)),
     )
     chunks = found.chunks if found.is_relevant else ()

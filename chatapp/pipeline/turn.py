@@ -113,6 +113,10 @@ class Retrieved:
     """False: nothing found bears on the question."""
     is_degraded: bool = False
     """The vector side was down: keywords only."""
+    best_cosine: float = 0.0
+    best_coverage: float = 0.0
+    """Largest share of the question's terms in one chunk, in [0, 1]."""
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
     chunks: tuple[Mapping[str, Any], ...] = ()
     """Every chunk found with its scores, as the trace keeps it."""
 

@@ -12,6 +12,7 @@ import structlog
 from chatapp.limits import attempts
 from chatapp.providers import openai_compatible
 from chatapp.retrieval import embedder, vector_index
+from chatapp.services import turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
 
@@ -38,6 +39,8 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
         if role == "web":
             openai_compatible.open_providers()
             stack.push_async_callback(openai_compatible.close_providers)
+            turn_runner.open_turn_runner(settings)
+            stack.push_async_callback(turn_runner.close_turn_runner)
         _log.info("parts.opened", role=role)
         yield
 
