@@ -15,13 +15,36 @@ from starlette.types import ASGIApp
 
 from chatapp.domain import Permission
 from chatapp.settings import get_settings
-from chatapp.web import auth, errors, files, health, vector_stores
+from chatapp.web import (
+    auth,
+    catalog,
+    chat_completions,
+    embeddings,
+    errors,
+    feedback,
+    files,
+    health,
+    traces,
+    turns,
+    vector_stores,
+)
 from chatapp.web.auth import SignedIn
 from chatapp.web.body_limit import BodyLimit
 from chatapp.web.gate import Gate
 from chatapp.web.headers import SecurityHeaders
 
-ROUTERS = (health.router, auth.router, files.router, vector_stores.router)
+ROUTERS = (
+    health.router,
+    auth.router,
+    catalog.router,
+    chat_completions.router,
+    turns.router,
+    embeddings.router,
+    files.router,
+    vector_stores.router,
+    feedback.router,
+    traces.router,
+)
 """Every router of the API: one module a noun, one line here."""
 
 _API_PREFIXES = ("/v1", "/auth")
