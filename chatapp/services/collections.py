@@ -9,12 +9,12 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotFound
-from chatapp.services import removals
 from chatapp.store import audit, collections, documents
 from chatapp.store import removals as removal_rows
 from chatapp.store.collections import DocumentCounts
 from chatapp.store.database import transaction
 from chatapp.store.tables import CollectionTable
+from ingest import removals
 
 _MAX_NAME_CHARACTERS = 120
 _MAX_DESCRIPTION_CHARACTERS = 2_000

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import Conflict, EmptyDocument, InvalidInput
-from chatapp.services import removals
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, UploadResult, VersionView
 from chatapp.settings import get_settings
 from chatapp.store import audit, collections, documents, files, job_queue
@@ -16,6 +15,7 @@ from chatapp.store import removals as removal_rows
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.documents import DocumentFilter, DocumentSort
 from chatapp.store.tables import DocumentTable, DocumentVersionTable, RemovalTable
+from ingest import removals
 from ingest.filenames import display_name
 from ingest.media_types import detect_media_type
 

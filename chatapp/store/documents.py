@@ -22,6 +22,7 @@ from chatapp.store.tables import (
     UserTable,
 )
 
+_IDS_A_QUERY = 500
 DocumentSort = Literal["created_at", "updated_at", "filename", "size_bytes", "status"]
 
 
@@ -70,6 +71,11 @@ async def get(tx: Transaction, document_id: UUID, *, for_update: bool = False) -
     if row is None:
         raise NotFound("There is no such document.", param="file_id")
     return row
+
+
+async def find(tx: Transaction, document_id: UUID) -> DocumentTable | None:
+    """One document of the tenant, or None."""
+    return (await tx.session.execute(select(DocumentTable).where(col(DocumentTable.id) == document_id))).scalar()
 
 
 async def get_in(tx: Transaction, document_id: UUID, collection_id: UUID) -> DocumentTable:
@@ -238,6 +244,15 @@ async def list_ids(tx: Transaction, collection_id: UUID) -> list[UUID]:
     """Every document of a collection."""
     query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id) == collection_id)
     return list((await tx.session.execute(query)).scalars())
+
+
+async def list_existing(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these documents there are; in a system transaction, of any tenant."""
+    found: set[UUID] = set()
+    for first in range(0, len(ids), _IDS_A_QUERY):
+        query = select(col(DocumentTable.id)).where(col(DocumentTable.id).in_(ids[first : first + _IDS_A_QUERY]))
+        found.update((await tx.session.execute(query)).scalars())
+    return found
 
 
 def _is_latest() -> ColumnElement[bool]:

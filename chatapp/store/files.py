@@ -25,6 +25,8 @@ _WRITE_BYTES = 1024 * 1024
 _INCOMING_MAX_AGE_SECONDS = 6 * 3600
 """Longer than any upload takes; what is older was left by a killed process."""
 
+_FOLDER_MIN_AGE_SECONDS = 3600
+
 
 class _Files:
     """The process's folder; set and cleared by the lifespan."""
@@ -193,13 +195,27 @@ async def remove_abandoned_uploads() -> int:
     return await asyncio.to_thread(remove)
 
 
-def list_document_ids() -> list[tuple[UUID, UUID]]:
-    """Every (tenant, document) that has a folder; blocking, for the sweep's thread."""
+@dataclass(frozen=True, slots=True)
+class DocumentFolder:
+    """A document's folder on disk, whether there is a document or not."""
+
+    path: Path
+    document_id: UUID
+
+
+def list_document_folders() -> list[DocumentFolder]:
+    """Folders made an hour ago or earlier: a younger one's document may not be written yet. Blocking."""
     found = []
     for tenant in _root().iterdir():
         if tenant.name == "incoming":
             continue
-        for document in tenant.iterdir():
-            with suppress(ValueError):
-                found.append((UUID(tenant.name), UUID(document.name)))
+        for folder in tenant.iterdir():
+            with suppress(ValueError, FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > _FOLDER_MIN_AGE_SECONDS:
+                    found.append(DocumentFolder(folder, UUID(folder.name)))
     return found
+
+
+async def remove_folder(folder: DocumentFolder) -> None:
+    """Remove a folder whose document does not exist."""
+    await asyncio.to_thread(shutil.rmtree, folder.path, ignore_errors=True)

@@ -6,20 +6,19 @@ of a worker asks for that lease, so one that lost it (cancelled, replaced, taken
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from chatapp.domain import DocumentStatus, IngestStage, utc_now
 from chatapp.store.database import Transaction
-from chatapp.store.tables import ChunkTable, DocumentTable, DocumentVersionTable, PostingTable
+from chatapp.store.tables import DocumentTable, DocumentVersionTable
 
 LEASE_SECONDS = 15.0
 """Time after which a silent worker counts as dead. Extended each two seconds, so seven beats may be missed."""
@@ -182,17 +181,3 @@ async def save_text(tx: Transaction, claim: Claim, **values: Any) -> None:
         .execution_options(synchronize_session=False)
     )
     await tx.session.execute(statement)
-
-
-async def replace_index_rows(
-    tx: Transaction, claim: Claim, chunks: Sequence[ChunkTable], postings: Sequence[PostingTable]
-) -> None:
-    """Write the chunk and keyword rows of the claimed version in place of any an earlier attempt left."""
-    for table in (ChunkTable, PostingTable):
-        statement = (
-            delete(table)
-            .where(col(table.document_id) == claim.document_id, col(table.version) == claim.version)
-            .execution_options(synchronize_session=False)
-        )
-        await tx.session.execute(statement)
-    tx.session.add_all([*chunks, *postings])

@@ -1,4 +1,4 @@
-"""Carrying out removals: what is left of deleted or replaced documents in the vector index and on disk."""
+"""Taking out again what ingestion put in: vectors and files of documents that were deleted, moved or replaced."""
 
 from __future__ import annotations
 

@@ -1,0 +1,19 @@
+"""What a worker does each minute, one line a kind of rubbish."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatapp.services import conversations, ingestion
+from chatapp.telemetry.log import get_logger
+
+_log = get_logger(__name__)
+
+_SWEEPS = (ingestion.sweep, conversations.purge_deleted)
+
+
+async def sweep() -> None:
+    """Do every sweep; one that fails is logged and leaves the others alone."""
+    for error in await asyncio.gather(*(one() for one in _SWEEPS), return_exceptions=True):
+        if isinstance(error, BaseException):
+            _log.error("sweep.broken", exc_info=error)
