@@ -8,21 +8,25 @@ from contextlib import asynccontextmanager
 import reflex as rx
 
 from admin.pages import PAGES as ADMIN_PAGES
+from chatapp.components.theme import STYLESHEETS
 from chatapp.pages import PAGES
 from chatapp.services.lifespan import running
 from chatapp.settings import get_settings
+from chatapp.telemetry.log import configure_logging
 from chatapp.web.app import create_api, edge
 from chatapp.web.guard import Guard
 
 
 @asynccontextmanager
 async def _lifespan() -> AsyncIterator[None]:
-    async with running(get_settings(), role="web"):
+    settings = get_settings()
+    configure_logging(settings.log_level)
+    async with running(settings, role="web"):
         yield
 
 
 def _create_app() -> rx.App:
-    app = rx.App(enable_state=True, api_transformer=[create_api(), edge])
+    app = rx.App(enable_state=True, stylesheets=list(STYLESHEETS), api_transformer=[create_api(), edge])
     # First of all: nothing of Reflex's own may run before the guard has said yes.
     app.add_middleware(Guard(), index=0)
     app.register_lifespan_task(_lifespan)

@@ -19,6 +19,8 @@ from typing import Any
 
 from reflex_base.plugins import Plugin
 
+from chatapp.errors import Misconfigured
+
 PROJECT = Path(__file__).parent.parent
 _WEB = PROJECT / ".web"
 _STAMP = _WEB / "built-from"
@@ -34,7 +36,7 @@ _NOT_SOURCES = {"__pycache__", "external"}
 _BUILT_IN_ADDRESS = re.compile(r"""(["'`])(http|ws)://localhost:\d+(/[^"'`]*)\1""")
 
 
-class BuildFailed(RuntimeError):
+class BuildFailed(Misconfigured):
     """The front end could not be built; the message says where the whole log is."""
 
 

@@ -47,7 +47,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for chatty in ("httpx", "httpcore", "chromadb", "huey", "aiosqlite", "asyncio"):
+    for chatty in ("httpx", "httpcore", "chromadb", "huey", "aiosqlite", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

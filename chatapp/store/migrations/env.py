@@ -13,6 +13,8 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,
     compare_type=True,
+    # True of PostgreSQL anyway. On SQLite the driver begins where `store.database` says, so it holds there too.
+    transactional_ddl=True,
     # SQLite cannot alter a column in place; alembic then copies the table.
     render_as_batch=True,
 )
