@@ -6,6 +6,8 @@ from typing import Any
 
 import reflex as rx
 
+PACKAGES = ("pdfjs-dist@6.5.438", "lucide-react@1.26.0")
+
 # The parts that the component loads; they stand beside it among the assets.
 for _part in ("pdf_view.jsx", "pdf_pages.js", "text_view.jsx", "document_requests.js"):
     rx.asset(_part, shared=True)
@@ -14,7 +16,7 @@ for _part in ("pdf_view.jsx", "pdf_pages.js", "text_view.jsx", "document_request
 class _DocumentView(rx.NoSSRComponent):
     library = rx.asset("document_view.jsx", shared=True).importable_path
     tag = "DocumentView"
-    lib_dependencies: list[str] = ["pdfjs-dist@6.5.438", "lucide-react@1.26.0"]  # noqa: RUF012 - a prop of Reflex
+    lib_dependencies: list[str] = [*PACKAGES]
 
     file_id: rx.Var[str]
     start: rx.Var[int]

@@ -1,0 +1,128 @@
+"""The parts of the documents page: collections, table and drawer. What they show is decided by the address."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import reflex as rx
+
+from chatapp.components import document_view, uploads
+
+# The parts that the components load; they stand beside them among the assets.
+for _part in ("document_row.jsx", "confirm_delete.jsx", "documents_format.js"):
+    rx.asset(_part, shared=True)
+
+
+class CollectionRow(TypedDict):
+    """A collection as the rail lists it."""
+
+    id: str
+    name: str
+    description: str
+    documents: int
+    failed: int
+
+
+class DocumentRow(TypedDict):
+    """A document as the table lists it. Times are seconds since 1970."""
+
+    id: str
+    collection_id: str
+    collection_name: str
+    filename: str
+    media_type: str
+    size_bytes: int
+    status: str
+    stage: str
+    progress: float
+    error: str
+    error_stage: str
+    page_count: int
+    chunk_count: int
+    created_at: float
+    created_by: str
+    active_version: int
+    latest_version: int
+
+
+class ChunkRow(TypedDict):
+    """A piece as the drawer lists it."""
+
+    id: str
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    page: int
+    heading: str
+
+
+class VersionRow(TypedDict):
+    """A version as the drawer lists it."""
+
+    version: int
+    filename: str
+    size_bytes: int
+    created_at: float
+
+
+class DocumentDetail(DocumentRow):
+    """A document as the drawer shows it."""
+
+    chunks: list[ChunkRow]
+    versions: list[VersionRow]
+    problem: str
+    """Why there is nothing to show; `id` is empty then."""
+
+
+class DocumentsTable(rx.Component):
+    """Search, filters, sorting, pages, choosing and acting on documents."""
+
+    library = rx.asset("documents_table.jsx", shared=True).importable_path
+    tag = "DocumentsTable"
+    lib_dependencies: list[str] = [*uploads.PACKAGES]
+
+    rows: rx.Var[list[DocumentRow]]
+    total: rx.Var[int]
+    first: rx.Var[int]
+    has_more: rx.Var[bool]
+    is_loading: rx.Var[bool]
+    load_error: rx.Var[str]
+    can_write: rx.Var[bool]
+    max_bytes: rx.Var[int]
+
+    on_tick: rx.EventHandler[rx.event.no_args_event_spec]
+    on_retry: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
+    on_cancel: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_delete: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
+    on_export: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class CollectionsRail(rx.Component):
+    """The collections beside the table, with making, renaming and deleting them."""
+
+    library = rx.asset("collections_rail.jsx", shared=True).importable_path
+    tag = "CollectionsRail"
+    lib_dependencies: list[str] = [*uploads.PACKAGES]
+
+    collections: rx.Var[list[CollectionRow]]
+    total: rx.Var[int]
+    can_write: rx.Var[bool]
+
+    on_create: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]  # pyright: ignore[reportCallIssue]
+    on_rename: rx.EventHandler[rx.event.passthrough_event_spec(str, str, str)]  # pyright: ignore[reportCallIssue]
+    on_delete: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+
+
+class DocumentDrawer(rx.Component):
+    """One document: preview beside pieces, versions, and why it failed. Open while the address names one."""
+
+    library = rx.asset("document_drawer.jsx", shared=True).importable_path
+    tag = "DocumentDrawer"
+    lib_dependencies: list[str] = [*uploads.PACKAGES, *document_view.PACKAGES]
+
+    detail: rx.Var[DocumentDetail]
+    can_write: rx.Var[bool]
+
+    on_retry: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
+    on_more_chunks: rx.EventHandler[rx.event.no_args_event_spec]

@@ -1,0 +1,56 @@
+"""Uploading: the dialog with drop, paste and folders, and the tray that follows every file until it answers.
+
+Files go to our own streamed route with the browser's own progress; nothing of them passes through State. The queue is
+a module of its own in the browser, so it goes on while people move between pages.
+"""
+
+from __future__ import annotations
+
+import reflex as rx
+
+PACKAGES = ("radix-ui@1.8.1", "sonner@2.0.8", "lucide-react@1.26.0")
+
+# The parts that the components load; they stand beside them among the assets.
+rx.asset("upload_queue.js", shared=True)
+
+
+class _Uploader(rx.Component):
+    library = rx.asset("uploader.jsx", shared=True).importable_path
+    tag = "Uploader"
+    lib_dependencies: list[str] = [*PACKAGES]
+
+    collections: rx.Var[list]
+    collection_id: rx.Var[str]
+    max_bytes: rx.Var[int]
+    kinds: rx.Var[str]
+    can_write: rx.Var[bool]
+    on_collection: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class _UploadButton(rx.Component):
+    library = rx.asset("uploader.jsx", shared=True).importable_path
+    tag = "UploadButton"
+    lib_dependencies: list[str] = [*PACKAGES]
+
+    label: rx.Var[str]
+    is_primary: rx.Var[bool]
+
+
+class _ActivityTray(rx.Component):
+    library = rx.asset("activity_tray.jsx", shared=True).importable_path
+    tag = "ActivityTray"
+    lib_dependencies: list[str] = [*PACKAGES]
+
+
+uploader = _Uploader.create
+"""The dialog and the whole page as a place to drop. Props: `collections` (dicts with `id` and `name`),
+`collection_id` (where dropped files go at once; empty: it asks), `max_bytes`, `kinds` (words for the kinds of file),
+`can_write`, and `on_collection`, fired when a collection was made in the dialog."""
+
+upload_button = _UploadButton.create
+"""Opens the dialog. Props: `label`, `is_primary`."""
+
+
+def activity_tray() -> rx.Component:
+    """What is being uploaded and read, bottom right; part of the shell, so that it is on every page."""
+    return _ActivityTray.create()

@@ -1,0 +1,397 @@
+"""The documents page: what is there, where it stands, and every change to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Awaitable, Sequence
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+
+from chatapp.components.app_shell import SidebarState, app_shell
+from chatapp.components.documents import (
+    ChunkRow,
+    CollectionRow,
+    CollectionsRail,
+    DocumentDetail,
+    DocumentDrawer,
+    DocumentRow,
+    DocumentsTable,
+    VersionRow,
+)
+from chatapp.components.page import Page
+from chatapp.components.state_bases import MemberState, current_actor
+from chatapp.components.uploads import upload_button, uploader
+from chatapp.domain import Actor, DocumentStatus, Permission
+from chatapp.errors import AppError, NotFound
+from chatapp.services import collections, documents
+from chatapp.services.collections import CollectionView
+from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, VersionView
+from chatapp.settings import get_settings
+
+PAGE_SIZE = 50
+CHUNKS_AT_ONCE = 60
+MAX_CHUNK_CHARACTERS = 400
+"""Of a piece's text in the drawer; the preview beside it shows all of it."""
+EXPORT_PAGE = 500
+MAX_EXPORT = 20_000
+"""Rows of a CSV: it travels through the tab's socket in one message."""
+KINDS = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text and e-mail"
+
+_STATES: dict[str, tuple[DocumentStatus, ...]] = {
+    "ready": (DocumentStatus.COMPLETED,),
+    "working": (DocumentStatus.QUEUED, DocumentStatus.RUNNING),
+    "failed": (DocumentStatus.FAILED, DocumentStatus.CANCELLED),
+}
+_SORTS = ("created_at", "filename", "size_bytes", "status")
+_CSV_COLUMNS = (
+    "filename", "collection", "status", "stage", "progress", "error", "media_type", "pages", "pieces", "bytes",
+    "created_at", "created_by", "id",
+)  # fmt: skip
+
+
+def _collection_row(view: CollectionView) -> CollectionRow:
+    return CollectionRow(
+        id=str(view.id),
+        name=view.name,
+        description=view.description,
+        documents=view.counts.total,
+        failed=view.counts.failed,
+    )
+
+
+def _document_row(view: DocumentView) -> DocumentRow:
+    return DocumentRow(
+        id=str(view.id),
+        collection_id=str(view.collection_id or ""),
+        collection_name=view.collection_name,
+        filename=view.filename,
+        media_type=view.media_type,
+        size_bytes=view.size_bytes,
+        status=str(view.status),
+        stage=str(view.stage),
+        progress=round(view.progress, 3),
+        error=view.error,
+        error_stage=view.error_stage,
+        page_count=view.page_count,
+        chunk_count=view.chunk_count,
+        created_at=view.created_at.timestamp(),
+        created_by=view.created_by_name,
+        active_version=view.active_version,
+        latest_version=view.latest_version,
+    )
+
+
+def _chunk_row(view: ChunkView) -> ChunkRow:
+    return ChunkRow(
+        id=str(view.id),
+        ordinal=view.ordinal,
+        text=view.text[:MAX_CHUNK_CHARACTERS],
+        start=view.start,
+        end=view.end,
+        page=view.page,
+        heading=view.heading,
+    )
+
+
+def _version_row(view: VersionView) -> VersionRow:
+    return VersionRow(
+        version=view.version,
+        filename=view.filename,
+        size_bytes=view.size_bytes,
+        created_at=view.created_at.timestamp(),
+    )
+
+
+def _no_detail(problem: str = "") -> DocumentDetail:
+    row = {name: "" for name in DocumentRow.__annotations__}
+    return DocumentDetail(**row, chunks=[], versions=[], problem=problem)  # pyright: ignore[reportArgumentType]
+
+
+class DocumentsState(MemberState, rx.State):
+    """One page of the documents the address asks for. All of it is rebuilt from the address and the database."""
+
+    permission = Permission.READ_DOCUMENTS
+
+    rows: list[DocumentRow] = []
+    total: int = 0
+    first: int = 1
+    """Number of the first row in the whole list."""
+    has_more: bool = False
+    all_documents: int = 0
+    collections: list[CollectionRow] = []
+    collection_id: str = ""
+    detail: DocumentDetail = _no_detail()
+    is_loading: bool = True
+    load_error: str = ""
+    can_write: bool = False
+    max_bytes: int = 0
+
+    @rx.event
+    async def open_page(self) -> None:
+        """Show what the address asks for."""
+        actor = current_actor()
+        self.can_write = actor.may(Permission.WRITE_DOCUMENTS)
+        self.max_bytes = get_settings().max_upload_bytes
+        await self._load(actor)
+
+    @rx.event
+    async def refresh(self) -> None:
+        """Look again, for a list in which something is in work."""
+        await self._load(current_actor())
+
+    @rx.event
+    async def retry(self, document_ids: list[str]):
+        """Ingest documents again."""
+        return await self._change([documents.retry(current_actor(), UUID(each)) for each in document_ids])
+
+    @rx.event
+    async def cancel(self, document_id: str):
+        """Stop ingesting a document."""
+        return await self._change([documents.cancel(current_actor(), UUID(document_id))])
+
+    @rx.event
+    async def delete(self, document_ids: list[str]):
+        """Delete documents."""
+        done = "Deleted." if len(document_ids) == 1 else f"{len(document_ids)} documents deleted."
+        return await self._change([documents.delete(current_actor(), UUID(each)) for each in document_ids], done)
+
+    @rx.event
+    async def create_collection(self, name: str, description: str):
+        """Make an empty collection."""
+        return await self._change([collections.create(current_actor(), name=name, description=description)])
+
+    @rx.event
+    async def rename_collection(self, collection_id: str, name: str, description: str):
+        """Give a collection another name and description."""
+        wanted = collections.rename(current_actor(), UUID(collection_id), name=name, description=description)
+        return await self._change([wanted])
+
+    @rx.event
+    async def delete_collection(self, collection_id: str):
+        """Delete a collection with its documents."""
+        return await self._change([collections.delete(current_actor(), UUID(collection_id))], "Collection deleted.")
+
+    @rx.event
+    async def more_chunks(self) -> None:
+        """Show more pieces of the document in the drawer."""
+        shown = self.detail["chunks"]
+        found = await documents.list_chunks(
+            current_actor(), UUID(self.detail["id"]), limit=CHUNKS_AT_ONCE, offset=len(shown)
+        )
+        self.detail = {**self.detail, "chunks": [*shown, *map(_chunk_row, found)]}
+
+    @rx.event
+    async def export(self):
+        """Hand out what the filters let through, all pages of it, as CSV."""
+        return rx.download(data=await _csv(current_actor(), self._wanted()), filename="documents.csv")
+
+    async def _change(self, changes: Sequence[Awaitable[object]], done: str = ""):
+        """Make changes one by one; the first refusal ends it. Then show what became of it."""
+        problem = ""
+        for index, change in enumerate(changes):
+            if problem:
+                _discard(change)
+                continue
+            try:
+                await change
+            except AppError as error:
+                problem = error.message if index == 0 else f"{error.message} {index} were done before."
+        await self._load(current_actor())
+        if problem:
+            return rx.toast.error(problem)
+        return rx.toast.success(done) if done else None
+
+    def _wanted(self) -> dict[str, Any]:
+        """What the address asks for, as arguments of `list_documents`; anything unknown in it is ignored."""
+        query = self.router.url.query_parameters
+        sort = query.get("sort", "")
+        sort = sort if sort in _SORTS else "created_at"
+        order = query.get("order") or ("desc" if sort == "created_at" else "asc")
+        return {
+            "collection_id": _uuid(query.get("collection", "")),
+            "search": query.get("q", "")[:200],
+            "statuses": _STATES.get(query.get("state", ""), ()),
+            "sort": sort,
+            "descending": order == "desc",
+        }
+
+    async def _load(self, actor: Actor) -> None:
+        query = self.router.url.query_parameters
+        after = _uuid(query.get("after", ""))
+        try:
+            readable = await collections.list_readable(actor)
+            page = await _list(actor, self._wanted(), after)
+            everything = (await documents.list_documents(actor, limit=1)).total
+            detail = await _detail(actor, query.get("document", ""), len(self.detail["chunks"]))
+        except AppError as error:
+            self.load_error, self.is_loading = error.message, False
+            return
+        number = query.get("page", "")
+        self._put("first", (int(number) - 1) * PAGE_SIZE + 1 if after and number.isdecimal() and int(number) else 1)
+        self._put("rows", [_document_row(each) for each in page.items])
+        self._put("total", page.total)
+        self._put("has_more", page.has_more)
+        self._put("collection_id", query.get("collection", ""))
+        self._put("collections", [_collection_row(each) for each in readable])
+        self._put("all_documents", everything)
+        self._put("detail", detail)
+        self._put("load_error", "")
+        self._put("is_loading", False)
+
+    def _put(self, name: str, value: object) -> None:
+        """Set a var only when it changed: what is set is sent."""
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+
+
+async def _list(actor: Actor, wanted: dict[str, Any], after: UUID | None) -> DocumentPage:
+    """A page of the list; from the start where the document it should follow, or the collection, is gone."""
+    try:
+        return await documents.list_documents(actor, **wanted, limit=PAGE_SIZE, after=after)
+    except NotFound:
+        if after is None:
+            raise
+        return await documents.list_documents(actor, **wanted, limit=PAGE_SIZE)
+
+
+async def _detail(actor: Actor, document_id: str, shown_chunks: int) -> DocumentDetail:
+    """What the drawer shows; as many pieces as it showed before, so that a refresh takes none away."""
+    if not document_id:
+        return _no_detail()
+    wanted = _uuid(document_id)
+    try:
+        if wanted is None:
+            raise NotFound
+        view = await documents.get(actor, wanted)
+        chunks = await documents.list_chunks(actor, wanted, limit=min(max(shown_chunks, CHUNKS_AT_ONCE), 500))
+        versions = await documents.list_versions(actor, wanted)
+    except NotFound as error:
+        return _no_detail(error.message)
+    return DocumentDetail(
+        **_document_row(view),
+        chunks=[_chunk_row(each) for each in chunks],
+        versions=[_version_row(each) for each in versions],
+        problem="",
+    )
+
+
+async def _csv(actor: Actor, wanted: dict[str, Any]) -> str:
+    """The filtered list as CSV. Cells that a spreadsheet would run as a formula are kept as text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(_CSV_COLUMNS)
+    after: UUID | None = None
+    for _ in range(MAX_EXPORT // EXPORT_PAGE):
+        page = await documents.list_documents(actor, **wanted, limit=EXPORT_PAGE, after=after)
+        for view in page.items:
+            writer.writerow([_cell(value) for value in _csv_row(view)])
+        if not page.has_more:
+            break
+        after = page.items[-1].id
+    return out.getvalue()
+
+
+def _csv_row(view: DocumentView) -> tuple[object, ...]:
+    return (
+        view.filename,
+        view.collection_name,
+        view.status,
+        view.stage,
+        round(view.progress, 3),
+        view.error,
+        view.media_type,
+        view.page_count,
+        view.chunk_count,
+        view.size_bytes,
+        view.created_at.isoformat(),
+        view.created_by_name,
+        view.id,
+    )
+
+
+def _cell(value: object) -> str:
+    # Source: OWASP, CSV injection.
+    text = str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _discard(change: Awaitable[object]) -> None:
+    """Drop a change that will not be made, so that Python does not complain that nobody awaited it."""
+    close = getattr(change, "close", None)
+    if close:
+        close()
+
+
+def documents_page() -> rx.Component:
+    return app_shell(
+        rx.el.div(
+            rx.el.header(
+                rx.el.div(
+                    rx.el.h1("Documents"),
+                    rx.el.p("What answers are made from.", class_name="quiet"),
+                ),
+                rx.cond(DocumentsState.can_write, upload_button(label="Upload", is_primary=True)),
+                class_name="page-head",
+            ),
+            rx.el.div(
+                CollectionsRail.create(
+                    collections=DocumentsState.collections,
+                    total=DocumentsState.all_documents,
+                    can_write=DocumentsState.can_write,
+                    on_create=DocumentsState.create_collection,
+                    on_rename=DocumentsState.rename_collection,
+                    on_delete=DocumentsState.delete_collection,
+                ),
+                DocumentsTable.create(
+                    rows=DocumentsState.rows,
+                    total=DocumentsState.total,
+                    first=DocumentsState.first,
+                    has_more=DocumentsState.has_more,
+                    is_loading=DocumentsState.is_loading,
+                    load_error=DocumentsState.load_error,
+                    can_write=DocumentsState.can_write,
+                    max_bytes=DocumentsState.max_bytes,
+                    on_tick=DocumentsState.refresh,
+                    on_retry=DocumentsState.retry,
+                    on_cancel=DocumentsState.cancel,
+                    on_delete=DocumentsState.delete,
+                    on_export=DocumentsState.export,
+                ),
+                class_name="documents-page-body",
+            ),
+            uploader(
+                collections=DocumentsState.collections,
+                collection_id=DocumentsState.collection_id,
+                max_bytes=DocumentsState.max_bytes,
+                kinds=KINDS,
+                can_write=DocumentsState.can_write,
+                on_collection=DocumentsState.refresh,
+            ),
+            DocumentDrawer.create(
+                detail=DocumentsState.detail,
+                can_write=DocumentsState.can_write,
+                on_retry=DocumentsState.retry,
+                on_more_chunks=DocumentsState.more_chunks,
+            ),
+            class_name="documents-page",
+        ),
+        active="documents",
+    )
+
+
+PAGE = Page(
+    route="/documents",
+    title="Documents",
+    component=documents_page,
+    on_load=[SidebarState.load, DocumentsState.open_page],
+)
