@@ -9,4 +9,5 @@ pytest_plugins = (
     "tests.fixtures.databases",
     "tests.fixtures.people",
     "tests.fixtures.parts",
+    "tests.fixtures.providers",
 )
