@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 from reflex_base.constants import StateManagerMode
 
+from chatapp.components.theme import FRONTEND_PACKAGES, theme
 from chatapp.front_end import SameOriginPlugin
 from chatapp.settings import get_settings
 
@@ -20,6 +21,7 @@ config = rx.Config(
     # A tab's state can vanish at any time and is rebuilt from the database, so it need not be on disk.
     state_manager_mode=StateManagerMode.REDIS if _settings.redis_url.get_secret_value() else StateManagerMode.MEMORY,
     default_color_mode="system",
-    plugins=[rx.plugins.TailwindV4Plugin(), SameOriginPlugin()],
+    frontend_packages=list(FRONTEND_PACKAGES),
+    plugins=[rx.plugins.RadixThemesPlugin(theme=theme()), SameOriginPlugin()],
     disable_plugins=[rx.plugins.SitemapPlugin],
 )

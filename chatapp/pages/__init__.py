@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatapp.components.page import Page
+from chatapp.pages import documents
 
 __all__ = ["PAGES", "Page"]
 
-PAGES: tuple[Page, ...] = ()
+PAGES: tuple[Page, ...] = (documents.PAGE,)

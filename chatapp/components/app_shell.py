@@ -1,0 +1,193 @@
+"""The frame of every page: sidebar with past conversations, search, account menu, shortcuts."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+from uuid import UUID
+
+import reflex as rx
+
+from chatapp.components.answer import PACKAGES
+from chatapp.components.state_bases import MemberState, current_actor
+from chatapp.components.uploads import activity_tray
+from chatapp.domain import utc_now
+from chatapp.services import conversations
+from chatapp.services.conversations import ConversationSummary
+
+PAGE_SIZE = 60
+"""Conversations loaded at once; the sidebar's "Show older" loads as many again."""
+MAX_FOUND = 30
+MAX_CHANGES = 4
+"""Changes kept in State: enough that the browser misses none between two messages of the socket."""
+
+for _part in ("history.jsx", "search_dialog.jsx", "shortcuts_dialog.jsx"):
+    rx.asset(_part, shared=True)
+
+
+class ConversationItem(TypedDict):
+    """A conversation as the sidebar lists it."""
+
+    id: str
+    title: str
+    is_pinned: bool
+    updated_at: float
+    """Seconds since 1970; the browser groups by day in its own time zone."""
+
+
+class ConversationChange(ConversationItem):
+    """One conversation that came, changed or went since the list was loaded."""
+
+    is_deleted: bool
+    order: int
+    """Grows with each change."""
+
+
+class FoundItem(TypedDict):
+    """A conversation that holds the words searched for."""
+
+    id: str
+    title: str
+
+
+def conversation_item(view: ConversationSummary) -> ConversationItem:
+    """A conversation as the sidebar lists it."""
+    return ConversationItem(
+        id=str(view.id), title=view.title, is_pinned=view.is_pinned, updated_at=view.updated_at.timestamp()
+    )
+
+
+class SidebarState(MemberState, rx.State):
+    """Past conversations. The list is sent once; what changes later is sent alone."""
+
+    conversations: list[ConversationItem] = []
+    changed: list[ConversationChange] = []
+    list_epoch: int = 0
+    is_loaded: bool = False
+    has_more: bool = False
+    results: list[FoundItem] = []
+    results_for: str = ""
+    _limit: int = PAGE_SIZE
+    _order: int = 0
+
+    @rx.event
+    async def load(self) -> None:
+        """Load the list once for the tab; `changed` keeps it right afterwards."""
+        if not self.is_loaded:
+            await self._load()
+
+    @rx.event
+    async def more(self) -> None:
+        """Load as many conversations again."""
+        self._limit += PAGE_SIZE
+        await self._load()
+
+    @rx.event
+    async def search(self, text: str) -> None:
+        """Look for words in titles, questions and answers."""
+        found = await conversations.list_conversations(current_actor(), search=text, limit=MAX_FOUND)
+        self.results = [FoundItem(id=str(each.id), title=each.title) for each in found]
+        self.results_for = text
+
+    @rx.event
+    async def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another name."""
+        renamed = await conversations.rename(current_actor(), UUID(conversation_id), title=title)
+        self._put(conversation_item(renamed))
+
+    @rx.event
+    async def pin(self, conversation_id: str, is_pinned: bool) -> None:
+        """Keep a conversation at the top, or let it go back."""
+        pinned = await conversations.pin(current_actor(), UUID(conversation_id), is_pinned=is_pinned)
+        self._put(conversation_item(pinned))
+
+    @rx.event
+    async def delete(self, conversation_id: str) -> None:
+        """Delete a conversation; `restore` brings it back for a while."""
+        await conversations.delete(current_actor(), UUID(conversation_id))
+        self._put(ConversationItem(id=conversation_id, title="", is_pinned=False, updated_at=0), is_deleted=True)
+
+    @rx.event
+    async def restore(self, conversation_id: str) -> None:
+        """Take a deletion back."""
+        self._put(conversation_item(await conversations.restore(current_actor(), UUID(conversation_id))))
+
+    async def _load(self) -> None:
+        listed = await conversations.list_conversations(current_actor(), limit=self._limit + 1)
+        self.conversations = [conversation_item(each) for each in listed[: self._limit]]
+        self.has_more = len(listed) > self._limit
+        self.changed = []
+        self._order = 0
+        self.list_epoch += 1
+        self.is_loaded = True
+
+    async def _refresh(self, conversation_id: str) -> None:
+        """Put one conversation at its new place: it began, or got another turn."""
+        known: dict[str, ConversationItem] = {each["id"]: each for each in (*self.conversations, *self.changed)}
+        if conversation_id in known:
+            self._put({**known[conversation_id], "updated_at": utc_now().timestamp()})
+        else:
+            opened = await conversations.open(current_actor(), UUID(conversation_id))
+            self._put(conversation_item(opened.summary))
+
+    def _put(self, item: ConversationItem, *, is_deleted: bool = False) -> None:
+        self._order += 1
+        change = ConversationChange(
+            id=item["id"],
+            title=item["title"],
+            is_pinned=item["is_pinned"],
+            updated_at=item["updated_at"],
+            is_deleted=is_deleted,
+            order=self._order,
+        )
+        self.changed = [*self.changed[1 - MAX_CHANGES :], change]
+
+
+class _AppShell(rx.Component):
+    library = rx.asset("app_shell.jsx", shared=True).importable_path
+    tag = "AppShell"
+    lib_dependencies: list[str] = [*PACKAGES, "sonner@2.0.8"]
+
+    active: rx.Var[str]
+    conversations: rx.Var[list[ConversationItem]]
+    changed: rx.Var[list[ConversationChange]]
+    list_epoch: rx.Var[int]
+    is_loading: rx.Var[bool]
+    has_more: rx.Var[bool]
+    results: rx.Var[list[FoundItem]]
+    results_for: rx.Var[str]
+
+    on_more: rx.EventHandler[rx.event.no_args_event_spec]
+    on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_rename: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]
+    on_pin: rx.EventHandler[rx.event.passthrough_event_spec(str, bool)]
+    on_delete: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_restore: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+
+
+def app_shell(*content: rx.Component, active: Literal["chat", "documents", "admin"] = "chat") -> rx.Component:
+    """The frame around a page's content.
+
+    The page's `on_load` has to begin with `SidebarState.load`.
+
+    Args:
+        *content: what fills the main part; it scrolls by itself.
+        active: which entry of the sidebar is the page's.
+    """
+    return _AppShell.create(
+        *content,
+        activity_tray(),
+        active=active,
+        conversations=SidebarState.conversations,
+        changed=SidebarState.changed,
+        list_epoch=SidebarState.list_epoch,
+        is_loading=~SidebarState.is_loaded,
+        has_more=SidebarState.has_more,
+        results=SidebarState.results,
+        results_for=SidebarState.results_for,
+        on_more=SidebarState.more,
+        on_search=SidebarState.search,
+        on_rename=SidebarState.rename,
+        on_pin=SidebarState.pin,
+        on_delete=SidebarState.delete,
+        on_restore=SidebarState.restore,
+    )

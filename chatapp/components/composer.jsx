@@ -1,0 +1,335 @@
+/* The message box: grows to ten lines, keeps a draft per conversation, takes dropped files, shows what is asked. */
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useParams } from "react-router";
+import { DropdownMenu } from "radix-ui";
+import { ArrowUp, Check, ChevronDown, CircleAlert, Library, Paperclip, Sparkles, Square } from "lucide-react";
+import { toast } from "sonner";
+import { cancelTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
+import { getChat, onSignal, setChat, showPending, useChat } from "$/public/external/chatapp/components/thread/chat_store.js";
+
+const MAX_LINES = 10;
+const draftKey = (userId, conversationId) => `draft:${userId || "me"}:${conversationId || "new"}`;
+
+function readDraft(key) {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keepDraft(key, text) {
+  try {
+    if (text) localStorage.setItem(key, text);
+    else localStorage.removeItem(key);
+  } catch {
+    /* Storage may be switched off or full; the text in the box is still there. */
+  }
+}
+
+export function Composer(props) {
+  const { userId, failure, maxCharacters = 32000, onAsk } = props;
+  const routeId = useParams().conversation ?? "";
+  const key = draftKey(userId, routeId);
+  const field = useRef(null);
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState("");
+  const isBusy = useChat((chat) => Boolean(chat.runningTurn) || Boolean(chat.pending));
+
+  useEffect(() => {
+    setText(readDraft(key));
+    setProblem("");
+    focusWithoutKeyboard(field.current);
+  }, [key]);
+  useEffect(() => onSignal("focus-composer", () => field.current?.focus()), []);
+  useLayoutEffect(() => fitHeight(field.current), [text]);
+  useFailure(failure, setText, setProblem, field);
+  useStopKey();
+
+  const write = (value) => {
+    setText(value);
+    keepDraft(key, value);
+  };
+  const send = () => {
+    const question = text.trim();
+    if (!question || isBusy || question.length > maxCharacters) return;
+    setProblem("");
+    showPending(question);
+    write("");
+    onAsk(question);
+    field.current.focus();
+  };
+  const press = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "ArrowUp" && !text && getChat().lastTurn && !isBusy) {
+      event.preventDefault();
+      setChat({ editing: getChat().lastTurn });
+    }
+  };
+  const left = maxCharacters - text.length;
+
+  return (
+    <div className="composer-frame">
+      {problem && (
+        <p className="composer-problem" role="alert">
+          <CircleAlert size={16} aria-hidden /> {problem}
+        </p>
+      )}
+      <DropTarget collections={props.collections} canWrite={props.canWrite}>
+        <form
+          className="composer"
+          onSubmit={(event) => {
+            event.preventDefault();
+            send();
+          }}
+        >
+          <textarea
+            ref={field}
+            rows={1}
+            aria-label="Message"
+            placeholder="Ask about your documents"
+            value={text}
+            onChange={(event) => write(event.target.value)}
+            onKeyDown={press}
+          />
+          <div className="composer-bar">
+            <AttachButton collections={props.collections} canWrite={props.canWrite} />
+            <CollectionPicker {...props} />
+            <ModelPicker {...props} />
+            <span className="composer-space" />
+            {left < 500 && (
+              <span className={`numbers quiet small${left < 0 ? " over" : ""}`} role="status">
+                {left < 0 ? `${-left} characters too many` : `${left} left`}
+              </span>
+            )}
+            <SendButton isBusy={isBusy} isEmpty={!text.trim() || left < 0} />
+          </div>
+        </form>
+      </DropTarget>
+      <p className="composer-note">Answers can be wrong. Open the sources before you rely on them.</p>
+    </div>
+  );
+}
+
+/* On a phone, focus would open the keyboard over the conversation. */
+function focusWithoutKeyboard(element) {
+  if (window.matchMedia("(pointer: fine)").matches) element?.focus({ preventScroll: true });
+}
+
+function fitHeight(element) {
+  if (!element) return;
+  element.style.height = "auto";
+  const line = parseFloat(getComputedStyle(element).lineHeight) || 24;
+  element.style.height = `${Math.min(element.scrollHeight, line * MAX_LINES + 16)}px`;
+}
+
+/* A question that was refused comes back into the box, with the reason above it. */
+function useFailure(failure, setText, setProblem, field) {
+  const seen = useRef(null);
+  useEffect(() => {
+    const count = failure?.count ?? 0;
+    if (seen.current !== null && count !== seen.current && failure.message) {
+      setProblem(failure.message);
+      setText((text) => text || failure.question || "");
+      field.current?.focus();
+    }
+    seen.current = count;
+  }, [failure, setText, setProblem, field]);
+}
+
+function stop() {
+  const { runningTurn } = getChat();
+  if (runningTurn) cancelTurn(runningTurn).then((isDone) => isDone || toast.error("The answer could not be stopped. Try again."));
+}
+
+function useStopKey() {
+  useEffect(() => {
+    const press = (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      /* An open menu, card or dialog takes the key first. */
+      if (document.querySelector("[role=dialog], [role=alertdialog], [role=menu]")) return;
+      stop();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}
+
+function SendButton({ isBusy, isEmpty }) {
+  const isRunning = useChat((chat) => Boolean(chat.runningTurn));
+  if (isBusy) {
+    return (
+      <button type="button" className="send stop" aria-label="Stop" title="Stop (Esc)" onClick={stop} disabled={!isRunning}>
+        <Square size={14} fill="currentColor" />
+      </button>
+    );
+  }
+  return (
+    <button type="submit" className="send" aria-label="Send" title="Send (Enter)" disabled={isEmpty}>
+      <ArrowUp size={18} />
+    </button>
+  );
+}
+
+function CollectionPicker({ collections = [], chosenCollections, onCollections }) {
+  const all = collections.map((each) => each.id);
+  const chosen = chosenCollections ?? all;
+  const toggle = (id) => {
+    const next = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
+    onCollections(next.length === all.length ? null : next);
+  };
+  const names = collections.filter((each) => chosen.includes(each.id)).map((each) => each.name);
+  let label = `${names.length} collections`;
+  if (chosen.length === all.length) label = "All collections";
+  else if (names.length === 0) label = "No documents";
+  else if (names.length === 1) label = names[0];
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild>
+        <button type="button" className="picker" aria-label={`Collections asked: ${label}`}>
+          <Library size={15} aria-hidden />
+          <span>{label}</span>
+          <ChevronDown size={14} aria-hidden />
+        </button>
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu radix-themes" side="top" align="start" sideOffset={6} collisionPadding={12}>
+          <DropdownMenu.Label className="menu-label">Documents to answer from</DropdownMenu.Label>
+          <DropdownMenu.CheckboxItem
+            className="menu-item"
+            checked={chosen.length === all.length}
+            onCheckedChange={(isOn) => onCollections(isOn ? null : [])}
+            onSelect={(event) => event.preventDefault()}
+          >
+            <Tick /> <span className="menu-text">All collections</span>
+          </DropdownMenu.CheckboxItem>
+          <DropdownMenu.Separator className="menu-line" />
+          {collections.map((each) => (
+            <DropdownMenu.CheckboxItem
+              key={each.id}
+              className="menu-item"
+              checked={chosen.includes(each.id)}
+              onCheckedChange={() => toggle(each.id)}
+              onSelect={(event) => event.preventDefault()}
+            >
+              <Tick /> <span className="menu-text">{each.name}</span>
+              <span className="menu-note numbers">{each.documents}</span>
+            </DropdownMenu.CheckboxItem>
+          ))}
+          {!collections.length && <p className="menu-label">There are no collections yet.</p>}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+function ModelPicker({ models = [], chosenModel, onModel }) {
+  const chosen = models.find((each) => each.name === chosenModel);
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild>
+        <button type="button" className="picker" aria-label={`Model: ${chosen?.label ?? chosenModel}`}>
+          <Sparkles size={15} aria-hidden />
+          <span>{chosen?.label ?? chosenModel}</span>
+          <ChevronDown size={14} aria-hidden />
+        </button>
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu radix-themes" side="top" align="start" sideOffset={6} collisionPadding={12}>
+          <DropdownMenu.RadioGroup value={chosenModel} onValueChange={onModel}>
+            {models.map((each) => (
+              <DropdownMenu.RadioItem key={each.name} value={each.name} className="menu-item two-lines">
+                <Tick />
+                <span className="menu-text">
+                  {each.label}
+                  <span className="menu-help">{each.description}</span>
+                </span>
+              </DropdownMenu.RadioItem>
+            ))}
+          </DropdownMenu.RadioGroup>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+function Tick() {
+  return (
+    <span className="tick" aria-hidden>
+      <DropdownMenu.ItemIndicator>
+        <Check size={15} />
+      </DropdownMenu.ItemIndicator>
+    </span>
+  );
+}
+
+/* Hands files to the uploader, which lives on every page and shows how far they are. */
+function upload(files, collections) {
+  const list = [...files];
+  if (!list.length) return;
+  if (!collections?.length) {
+    toast.error("Create a collection first, on the Documents page.");
+    return;
+  }
+  const chosen = getChat().uploadCollection ?? collections[0].id;
+  window.dispatchEvent(new CustomEvent("chatapp:upload", { detail: { files: list, collectionId: chosen } }));
+}
+
+function AttachButton({ collections, canWrite }) {
+  const input = useRef(null);
+  if (!canWrite) return null;
+  return (
+    <>
+      <button type="button" className="icon-button small" aria-label="Add files" title="Add files" onClick={() => input.current.click()}>
+        <Paperclip size={17} />
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        onChange={(event) => {
+          upload(event.target.files, collections);
+          event.target.value = "";
+        }}
+      />
+    </>
+  );
+}
+
+function DropTarget({ collections, canWrite, children }) {
+  const [isOver, setOver] = useState(false);
+  const hasFiles = (event) => canWrite && [...event.dataTransfer.types].includes("Files");
+  const drop = useCallback(
+    (event) => {
+      event.preventDefault();
+      setOver(false);
+      upload(event.dataTransfer.files, collections);
+    },
+    [collections],
+  );
+  const paste = (event) => {
+    if (canWrite && event.clipboardData.files.length) {
+      event.preventDefault();
+      upload(event.clipboardData.files, collections);
+    }
+  };
+  return (
+    <div
+      className={`drop-target${isOver ? " over" : ""}`}
+      onDragOver={(event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={(event) => event.currentTarget.contains(event.relatedTarget) || setOver(false)}
+      onDrop={(event) => hasFiles(event) && drop(event)}
+      onPaste={paste}
+    >
+      {children}
+      {isOver && <div className="drop-hint">Drop to add to your documents</div>}
+    </div>
+  );
+}

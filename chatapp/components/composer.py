@@ -1,0 +1,48 @@
+"""The message box with what it asks: collections and model."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import reflex as rx
+
+from chatapp.components.answer import PACKAGES
+from chatapp.components.thread import Failure
+
+
+class CollectionItem(TypedDict):
+    """A collection the person may ask."""
+
+    id: str
+    name: str
+    documents: int
+    """How many of its documents answer."""
+
+
+class ModelItem(TypedDict):
+    """A model the person may choose."""
+
+    name: str
+    label: str
+    description: str
+
+
+class Composer(rx.Component):
+    """A textbox named "Message" and its button "Send", which becomes "Stop" while an answer is written."""
+
+    library = rx.asset("composer.jsx", shared=True).importable_path
+    tag = "Composer"
+    lib_dependencies: list[str] = [*PACKAGES, "sonner@2.0.8"]
+
+    user_id: rx.Var[str]
+    collections: rx.Var[list[CollectionItem]]
+    chosen_collections: rx.Var[list[str] | None]
+    models: rx.Var[list[ModelItem]]
+    chosen_model: rx.Var[str]
+    can_write: rx.Var[bool]
+    failure: rx.Var[Failure]
+    max_characters: rx.Var[int]
+
+    on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_collections: rx.EventHandler[rx.event.passthrough_event_spec(list[str] | None)]
+    on_model: rx.EventHandler[rx.event.passthrough_event_spec(str)]

@@ -1,0 +1,138 @@
+/* Thumbs under an answer: one press rates, then reasons and words may follow; pressing again takes it back. */
+import { useState } from "react";
+import { Popover } from "radix-ui";
+import { ThumbsDown, ThumbsUp } from "lucide-react";
+import { toast } from "sonner";
+import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
+
+const REASONS = {
+  up: [
+    ["accurate", "Correct"],
+    ["complete", "Complete"],
+    ["well_sourced", "Good sources"],
+  ],
+  down: [
+    ["wrong", "Not correct"],
+    ["incomplete", "Not complete"],
+    ["wrong_source", "Wrong source"],
+    ["out_of_date", "Out of date"],
+    ["hard_to_read", "Hard to read"],
+    ["unsafe", "Unsafe"],
+    ["other", "Something else"],
+  ],
+};
+const MAX_COMMENT = 2000;
+
+async function sendFeedback(traceId, rating, reasons = [], comment = "") {
+  const response = await fetch("/v1/feedback", {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ trace_id: traceId, rating, reasons, comment }),
+  });
+  if (response.status === 401) leaveForSignIn();
+  if (!response.ok) throw new Error(`feedback was refused with ${response.status}`);
+}
+
+export function Feedback({ turnId, initialRating, initialReasons }) {
+  const [rating, setRating] = useState(initialRating || null);
+  const [open, setOpen] = useState(null);
+
+  const rate = async (value) => {
+    const before = rating;
+    const next = rating === value ? null : value;
+    setRating(next);
+    setOpen(next);
+    try {
+      await sendFeedback(turnId, next);
+    } catch {
+      setRating(before);
+      setOpen(null);
+      toast.error("Your rating was not saved. Try again.");
+    }
+  };
+
+  return (
+    <span className="feedback">
+      {["up", "down"].map((value) => (
+        <Popover.Root key={value} open={open === value} onOpenChange={(isOpen) => !isOpen && setOpen(null)}>
+          <Popover.Anchor asChild>
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label={value === "up" ? "Good answer" : "Bad answer"}
+              title={value === "up" ? "Good answer" : "Bad answer"}
+              aria-pressed={rating === value}
+              onClick={() => rate(value)}
+            >
+              {value === "up" ? <ThumbsUp size={16} /> : <ThumbsDown size={16} />}
+            </button>
+          </Popover.Anchor>
+          <Popover.Portal>
+            <Popover.Content className="popover feedback-form radix-themes" side="top" align="start" sideOffset={6} collisionPadding={12}>
+              <FeedbackForm
+                turnId={turnId}
+                rating={value}
+                initialReasons={initialRating === value ? initialReasons : []}
+                onUndo={() => rate(value)}
+                onClose={() => setOpen(null)}
+              />
+            </Popover.Content>
+          </Popover.Portal>
+        </Popover.Root>
+      ))}
+    </span>
+  );
+}
+
+function FeedbackForm({ turnId, rating, initialReasons, onUndo, onClose }) {
+  const [reasons, setReasons] = useState(initialReasons ?? []);
+  const [comment, setComment] = useState("");
+  const [isSending, setSending] = useState(false);
+  const toggle = (reason) =>
+    setReasons(reasons.includes(reason) ? reasons.filter((each) => each !== reason) : [...reasons, reason]);
+
+  const submit = async (event) => {
+    event.preventDefault();
+    setSending(true);
+    try {
+      await sendFeedback(turnId, rating, reasons, comment.trim());
+      toast.success("Thank you. This goes to the people who look after the answers.");
+      onClose();
+    } catch {
+      toast.error("Your feedback was not saved. Try again.");
+    } finally {
+      setSending(false);
+    }
+  };
+
+  return (
+    <form onSubmit={submit}>
+      <p className="popover-title">{rating === "up" ? "What was good about it?" : "What was wrong with it?"}</p>
+      <div className="chips" role="group" aria-label="Reasons">
+        {REASONS[rating].map(([reason, label]) => (
+          <button key={reason} type="button" className="chip" aria-pressed={reasons.includes(reason)} onClick={() => toggle(reason)}>
+            {label}
+          </button>
+        ))}
+      </div>
+      <textarea
+        className="field"
+        rows={3}
+        maxLength={MAX_COMMENT}
+        aria-label="Comment"
+        placeholder={rating === "up" ? "Anything to add? (optional)" : "What should it have said? (optional)"}
+        value={comment}
+        onChange={(event) => setComment(event.target.value)}
+      />
+      <div className="dialog-actions">
+        <button type="button" className="button quiet" onClick={onUndo}>
+          Undo rating
+        </button>
+        <button type="submit" className="button primary" disabled={isSending}>
+          Send feedback
+        </button>
+      </div>
+    </form>
+  );
+}

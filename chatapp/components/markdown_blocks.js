@@ -1,0 +1,120 @@
+/* Markdown as a list of blocks that stay the same while text is appended, so that React draws only the last one.
+
+   Text from a model or a document is never HTML here: the lexer's tokens are turned into React elements one by
+   one, and a token of kind `html` shows as the characters it is. */
+import { Marked } from "marked";
+import remend from "remend";
+
+/* A citation mark [3] is replaced by OPEN 3 : offset CLOSE before lexing, so that each mark keeps its place in
+   the answer. The two characters are from the private use area and dropped from what comes in. */
+const OPEN = "\uE000";
+const CLOSE = "\uE001";
+const MARK = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\(|:)/g;
+const HALF_MARK = /\[[\d,\s]{0,12}$/;
+
+export function withMarks(text) {
+  return text
+    .replace(/[\uE000\uE001]/g, "")
+    .replace(MARK, (_, numbers, offset) =>
+      numbers.split(",").map((number) => `${OPEN}${number.trim()}:${offset}${CLOSE}`).join(""),
+    );
+}
+
+export function withoutMarks(text) {
+  return text.replace(/\uE000(\d+):\d+\uE001/g, "[$1]");
+}
+
+/* A mark that is only half written is not shown. */
+export function withoutHalfMark(text) {
+  return text.replace(HALF_MARK, "");
+}
+
+const citation = {
+  name: "citation",
+  level: "inline",
+  start: (source) => source.indexOf(OPEN),
+  tokenizer(source) {
+    const match = /^\uE000(\d+):(\d+)\uE001/.exec(source);
+    if (match) return { type: "citation", raw: match[0], number: Number(match[1]), offset: Number(match[2]) };
+  },
+};
+
+const blockMaths = {
+  name: "blockMaths",
+  level: "block",
+  start: (source) => source.match(/^(?:\$\$|\\\[)/m)?.index,
+  tokenizer(source) {
+    const match = /^\$\$([\s\S]+?)\$\$(?:\n|$)/.exec(source) ?? /^\\\[([\s\S]+?)\\\](?:\n|$)/.exec(source);
+    if (match) return { type: "maths", raw: match[0], text: match[1].trim(), display: true };
+  },
+};
+
+/* A single dollar opens maths only when no space follows it and no digit follows the closing one: "$5 and $6" is money. */
+const inlineMaths = {
+  name: "inlineMaths",
+  level: "inline",
+  start: (source) => source.match(/\$|\\\(/)?.index,
+  tokenizer(source) {
+    const match =
+      /^\$\$([^\n]+?)\$\$/.exec(source) ??
+      /^\\\((.+?)\\\)/.exec(source) ??
+      /^\$(?![\s\d])((?:\\.|[^$\\\n])+?)(?<![\s\\])\$(?!\d)/.exec(source);
+    if (match) return { type: "maths", raw: match[0], text: match[1].trim(), display: false };
+  },
+};
+
+const lexer = new Marked({ gfm: true, breaks: false, extensions: undefined });
+lexer.use({ extensions: [citation, blockMaths, inlineMaths] });
+
+export function lex(text) {
+  return lexer.lexer(text);
+}
+
+/* Splits a text that grows. Blocks before the last two no longer change and are not read again. */
+export class Blocks {
+  constructor() {
+    this.reset();
+  }
+
+  reset() {
+    this.settled = [];
+    this.settledText = "";
+  }
+
+  /* The blocks of `text`: [{key, token}]. */
+  split(text, isGrowing) {
+    if (!text.startsWith(this.settledText)) this.reset();
+    const tail = text.slice(this.settledText.length);
+    const tokens = lex(isGrowing ? remend(tail) : tail);
+    const blocks = [];
+    let place = this.settledText.length;
+    for (const token of tokens) {
+      if (token.type !== "space" && token.type !== "def") blocks.push({ key: place, token });
+      place += token.raw.length;
+    }
+    const shown = [...this.settled, ...blocks];
+    if (isGrowing && tokens.length > 4) this.settle(tokens.slice(0, -3));
+    return shown;
+  }
+
+  settle(tokens) {
+    let place = this.settledText.length;
+    let raw = "";
+    for (const token of tokens) {
+      if (token.type !== "space" && token.type !== "def") this.settled.push({ key: place + raw.length, token });
+      raw += token.raw;
+    }
+    this.settledText += raw;
+  }
+}
+
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00A0", mdash: "—", ndash: "–", hellip: "…" };
+
+export function decodeEntities(text) {
+  if (!text.includes("&")) return text;
+  return text.replace(/&(#x[\da-f]{1,6}|#\d{1,7}|[a-z]+);/gi, (whole, name) => {
+    if (name[0] !== "#") return ENTITIES[name.toLowerCase()] ?? whole;
+    const code = name[1] === "x" || name[1] === "X" ? parseInt(name.slice(2), 16) : parseInt(name.slice(1), 10);
+    return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) ? String.fromCodePoint(code) : whole;
+  });
+}

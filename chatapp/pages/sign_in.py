@@ -1,0 +1,15 @@
+"""Sign-in. The page has no State: nobody is signed in yet, so no socket is open to anybody who reads it."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from chatapp.components.page import Page
+from chatapp.components.sign_in_form import SignInForm
+
+
+def sign_in_page() -> rx.Component:
+    return rx.el.main(SignInForm.create(), class_name="sign-in")
+
+
+PAGE = Page(route="/sign-in", title="Sign in", component=sign_in_page, base="public")
