@@ -9,8 +9,21 @@ from chatapp.pipeline.compose import PROMPT_VERSION, describe_source
 from chatapp.pipeline.turn import Turn
 from chatapp.store import traces, turns
 from chatapp.store.database import transaction
-from chatapp.store.tables import TraceTable
+from chatapp.store.tables import TraceTable, TurnTable
 from chatapp.store.turn_log import Superseded
+
+_DONE_COLUMNS = (
+    "status",
+    "finish_reason",
+    "citations",
+    "input_tokens",
+    "output_tokens",
+    "is_usage_estimated",
+    "model",
+    "cost_micro_usd",
+    "error_code",
+    "error_message",
+)
 
 
 async def record(turn: Turn) -> Turn:
@@ -66,6 +79,11 @@ def done_event(turn_id: Any, values: dict[str, Any]) -> dict[str, Any]:
         "trace_id": str(turn_id),
         "error": error,
     }
+
+
+def done_event_of(row: TurnTable) -> dict[str, Any]:
+    """The data of the last event of a turn that has ended."""
+    return done_event(row.id, {name: getattr(row, name) for name in _DONE_COLUMNS})
 
 
 def annotation(citation: Citation) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from chatapp.domain import Actor, Permission, PromptMessage, TurnStatus, utc_now
 from chatapp.errors import AppError, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
-from chatapp.pipeline.record import done_event
+from chatapp.pipeline.record import done_event_of
 from chatapp.pipeline.turn import Route, SearchedCollection, StopSignal, Turn, TurnLimits
 from chatapp.services import catalog, collections
 from chatapp.services.turn_views import branch
@@ -183,7 +183,7 @@ class TurnRunner:
             await tx.session.refresh(final := await turns.get(tx, row.id))
         # A new writer numbers from 1 again; far above whatever the crashed one has written, readers miss nothing.
         writer = EventWriter(actor, row.id, row.attempt, first=1_000_000)
-        await writer.emit("done", done_event(row.id, final.model_dump()))
+        await writer.emit("done", done_event_of(final))
 
     async def _keep_leases(self) -> None:
         is_alone = not self._settings.redis_url.get_secret_value()

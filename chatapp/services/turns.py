@@ -16,7 +16,7 @@ from chatapp.domain import Actor, Permission, TurnStatus, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.pipeline.admit import valid_question
 from chatapp.pipeline.event_writer import to_json
-from chatapp.pipeline.record import done_event
+from chatapp.pipeline.record import done_event_of
 from chatapp.services.turn_runner import Plan, make_plan, turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids
 from chatapp.settings import get_settings
@@ -383,4 +383,4 @@ def _replay(row: TurnTable) -> list[TurnEvent]:
     replayed = [TurnEvent("reset"), TurnEvent("sources", to_json(row.sources))]
     if row.answer:
         replayed.append(TurnEvent("delta", to_json(row.answer)))
-    return [*replayed, TurnEvent("done", to_json(done_event(row.id, row.model_dump())))]
+    return [*replayed, TurnEvent("done", to_json(done_event_of(row)))]

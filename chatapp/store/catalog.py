@@ -14,18 +14,18 @@ from chatapp.store.tables import ModelTable, ProviderTable
 async def list_models(tx: Transaction) -> Sequence[tuple[ModelTable, ProviderTable]]:
     """Every model in use with its provider, the default first, then by name."""
     query = _in_use().order_by(col(ModelTable.is_default).desc(), col(ModelTable.created_at), col(ModelTable.name))
-    return (await tx.session.execute(query)).tuples().all()
+    return (await tx.session.execute(query)).all()
 
 
 async def find_model(tx: Transaction, name: str) -> tuple[ModelTable, ProviderTable] | None:
     """A model in use, by our name of it."""
-    return (await tx.session.execute(_in_use().where(col(ModelTable.name) == name))).tuples().one_or_none()
+    return (await tx.session.execute(_in_use().where(col(ModelTable.name) == name))).one_or_none()
 
 
 async def find_default(tx: Transaction) -> tuple[ModelTable, ProviderTable] | None:
     """The model `auto` stands for; None where nothing is in use."""
     query = _in_use().order_by(col(ModelTable.is_default).desc(), col(ModelTable.created_at), col(ModelTable.name))
-    return (await tx.session.execute(query.limit(1))).tuples().one_or_none()
+    return (await tx.session.execute(query.limit(1))).one_or_none()
 
 
 async def list_providers(tx: Transaction) -> Sequence[ProviderTable]:

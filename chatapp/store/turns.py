@@ -90,7 +90,7 @@ async def list_nodes(tx: Transaction, conversation_id: UUID) -> list[TurnNode]:
         .where(col(TurnTable.conversation_id) == conversation_id)
         .order_by(col(TurnTable.created_at), col(TurnTable.id))
     )
-    return [TurnNode(*row) for row in (await tx.session.execute(query)).tuples()]
+    return [TurnNode(*row) for row in (await tx.session.execute(query))]
 
 
 async def list_by_ids(tx: Transaction, turn_ids: Sequence[UUID]) -> list[TurnTable]:
