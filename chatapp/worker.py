@@ -29,7 +29,7 @@ async def run(settings: Settings) -> None:
     Args:
         settings: the process's settings.
     """
-    os.nice(_NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

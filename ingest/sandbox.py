@@ -16,6 +16,7 @@ import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,16 +107,23 @@ async def locate(path: Path, *, ranges: list[tuple[int, int, int]], limits: Limi
 
 async def _run(request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]) -> Any:
     child = await _start()
+    is_answered = False
     try:
         async with asyncio.timeout(limits.wall_seconds):
-            return await _converse(child, request, limits, on_progress)
+            result = await _converse(child, request, limits, on_progress)
+        is_answered = True
+        return result
     except TimeoutError as error:
         raise TooSlow from error
+    except IngestError:
+        is_answered = True
+        raise
     finally:
-        if child.returncode is None:
-            child.kill()
+        # A child that has answered ends by itself; its alarm sees to that.
+        if not is_answered and child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
         await child.wait()
-        _close(child)
 
 
 async def _start() -> Process:
@@ -125,11 +133,6 @@ async def _start() -> Process:
         stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
         env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/",
     )  # fmt: skip
-
-
-def _close(child: Process) -> None:
-    if child.stdin is not None:
-        child.stdin.close()
 
 
 async def _converse(

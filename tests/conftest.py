@@ -9,5 +9,6 @@ pytest_plugins = (
     "tests.fixtures.databases",
     "tests.fixtures.people",
     "tests.fixtures.parts",
+    "tests.fixtures.ingestion",
     "tests.fixtures.providers",
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SIGN = re.compile(r"<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:-]+)", re.IGNORECASE)
+_WHITE_SPACE = re.compile(r"\s+")
 _DROPPED = frozenset(
     "script style noscript template nav svg math iframe object embed select button input textarea head".split()
 )
@@ -99,7 +100,7 @@ class _Walk:
         """Take a node in; True when its children need no visit."""
         tag = node.tag or ""
         if tag == "-text":
-            self._inline.append(node.text_content or "")
+            self._inline.append(_WHITE_SPACE.sub(" ", node.text_content or ""))
             return True
         if tag in _DROPPED or tag.startswith("-") or tag == "!doctype":
             return True

@@ -107,6 +107,10 @@ def open_page(document: PdfDocument, index: int) -> tuple[PdfPage, PdfTextPage]:
     found = page.get_textpage()
     if found.count_chars() <= 0:
         found.close()
+        page.close()
+        # Form fields are drawn only where the form was set up before the page was loaded.
+        document.init_forms()
+        page = document[index]
         raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
         found = page.get_textpage()
     return page, found
