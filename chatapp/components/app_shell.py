@@ -142,6 +142,14 @@ class SidebarState(MemberState, rx.State):
         self.changed = [*self.changed[1 - MAX_CHANGES :], change]
 
 
+def _id_and_title(conversation_id: rx.Var[str], title: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return conversation_id, title
+
+
+def _id_and_pin(conversation_id: rx.Var[str], is_pinned: rx.Var[bool]) -> tuple[rx.Var[str], rx.Var[bool]]:
+    return conversation_id, is_pinned
+
+
 class _AppShell(rx.Component):
     library = rx.asset("app_shell.jsx", shared=True).importable_path
     tag = "AppShell"
@@ -158,8 +166,8 @@ class _AppShell(rx.Component):
 
     on_more: rx.EventHandler[rx.event.no_args_event_spec]
     on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]
-    on_rename: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]
-    on_pin: rx.EventHandler[rx.event.passthrough_event_spec(str, bool)]
+    on_rename: rx.EventHandler[_id_and_title]
+    on_pin: rx.EventHandler[_id_and_pin]
     on_delete: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_restore: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 

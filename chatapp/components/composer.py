@@ -27,6 +27,10 @@ class ModelItem(TypedDict):
     description: str
 
 
+def _chosen(collection_ids: rx.Var[list[str] | None]) -> tuple[rx.Var[list[str] | None]]:
+    return (collection_ids,)
+
+
 class Composer(rx.Component):
     """A textbox named "Message" and its button "Send", which becomes "Stop" while an answer is written."""
 
@@ -44,5 +48,5 @@ class Composer(rx.Component):
     max_characters: rx.Var[int]
 
     on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]
-    on_collections: rx.EventHandler[rx.event.passthrough_event_spec(list[str] | None)]
+    on_collections: rx.EventHandler[_chosen]
     on_model: rx.EventHandler[rx.event.passthrough_event_spec(str)]

@@ -36,6 +36,10 @@ class Failure(TypedDict):
     question: str
 
 
+def _id_and_question(turn_id: rx.Var[str], question: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return turn_id, question
+
+
 class Thread(rx.Component):
     """The branch shown. `recent` carries the last few turns, so that a long branch is not sent again and again."""
 
@@ -56,6 +60,6 @@ class Thread(rx.Component):
     user_name: rx.Var[str]
 
     on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]
-    on_edit: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]
+    on_edit: rx.EventHandler[_id_and_question]
     on_regenerate: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_select: rx.EventHandler[rx.event.passthrough_event_spec(str)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatapp.components.page import Page
-from chatapp.pages import documents
+from chatapp.pages import chat, documents, sign_in
 
 __all__ = ["PAGES", "Page"]
 
-PAGES: tuple[Page, ...] = (documents.PAGE,)
+PAGES: tuple[Page, ...] = (chat.NEW_PAGE, chat.PAGE, documents.PAGE, sign_in.PAGE)
