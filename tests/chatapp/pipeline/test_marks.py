@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from chatapp.pipeline.marks import MarkFilter, find_marks
+
+TEXT = (
+    "Sales grew [9]. Up [1, 2] and 【3†source】 but `a[9]` then ```\nx[9] = y[1]\n``` end [2][8] a`b [9]\n"
+    "next [ 1 ] line [7] d [1"
+)
+UNIFORM = "Sales grew. Up [1][2] and [3] but `a[9]` then ```\nx[9] = y[1]\n``` end [2] a`b [9]\nnext [1] line d [1"
+
+
+def passed(pieces: list[str], known: int = 3) -> str:
+    marks = MarkFilter(known)
+    return "".join(marks.feed(piece) for piece in pieces) + marks.finish()
+
+
+def test_marks_become_uniform_and_unknown_ones_go() -> None:
+    assert passed([TEXT]) == UNIFORM
+
+
+def test_the_text_is_the_same_however_it_is_cut() -> None:
+    choice = random.Random(2)
+    twos = [[TEXT[:cut], TEXT[cut:]] for cut in range(len(TEXT))]
+    many = []
+    for _ in range(1_000):
+        cuts = sorted(choice.choices(range(len(TEXT)), k=choice.randint(2, 60)))
+        many.append([TEXT[start:end] for start, end in zip([0, *cuts], [*cuts, len(TEXT)], strict=True)])
+    for pieces in [*twos, *many, list(TEXT)]:
+        assert passed(pieces) == UNIFORM, pieces
+
+
+def test_without_sources_every_text_passes_at_once() -> None:
+    marks = MarkFilter(0)
+    assert marks.feed("array[1] ") == "array[1] "
+
+
+def test_text_without_a_mark_is_delayed_by_a_blank_at_most() -> None:
+    marks = MarkFilter(2)
+    assert [marks.feed(piece) for piece in ("Plain ", "words ", "only.")] == ["Plain", " words", " only."]
+
+
+@pytest.mark.parametrize("text", [TEXT, UNIFORM])
+def test_marks_are_found_outside_code_only(text: str) -> None:
+    answer = passed([text])
+    assert [mark.number for mark in find_marks(answer)] == [1, 2, 3, 2, 1]
+    assert all(answer[mark.start : mark.end] == f"[{mark.number}]" for mark in find_marks(answer))

@@ -1,0 +1,1 @@
+"""What happens when something breaks while it is used: processes killed, providers failing, servers away."""
