@@ -14,6 +14,7 @@ from chatapp.services.lifespan import running
 from chatapp.settings import get_settings
 from chatapp.telemetry.log import configure_logging
 from chatapp.web.app import create_api, edge
+from chatapp.web.event_errors import toast_of
 from chatapp.web.guard import Guard
 
 
@@ -26,7 +27,17 @@ async def _lifespan() -> AsyncIterator[None]:
 
 
 def _create_app() -> rx.App:
-    app = rx.App(enable_state=True, stylesheets=list(STYLESHEETS), api_transformer=[create_api(), edge])
+    app = rx.App(
+        enable_state=True,
+        html_lang="en",
+        stylesheets=list(STYLESHEETS),
+        head_components=[rx.el.link(rel="icon", type="image/svg+xml", href="/favicon.svg")],
+        toaster=rx.toast.provider(position="top-center", theme=rx.color_mode),
+        # Reflex's own says "cannot connect" on the sign-in page too; the shell says it in its own words.
+        extra_app_wraps={(5, "Overlay"): lambda _: None},
+        backend_exception_handler=toast_of,
+        api_transformer=[create_api(), edge],
+    )
     # First of all: nothing of Reflex's own may run before the guard has said yes.
     app.add_middleware(Guard(), index=0)
     app.register_lifespan_task(_lifespan)

@@ -2,8 +2,8 @@
 import { useCallback, useContext, useEffect, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { Dialog, DropdownMenu } from "radix-ui";
-import { Files, Keyboard, LogOut, Menu, Monitor, Moon, PanelLeft, Search, Settings2, SquarePen, Sun } from "lucide-react";
-import { ColorModeContext } from "$/utils/context";
+import { Files, Keyboard, LogOut, Menu, Monitor, Moon, PanelLeft, Search, Settings2, SquarePen, Sun, WifiOff } from "lucide-react";
+import { ColorModeContext, EventLoopContext } from "$/utils/context";
 import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
 import { signal } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { History, useConversations } from "./history.jsx";
@@ -18,6 +18,8 @@ export function AppShell({ active, children, ...props }) {
   const me = useMe();
   const navigate = useNavigate();
   const conversations = useConversations(props.conversations, props.changed, props.listEpoch);
+
+  useTitle(active === "chat" ? conversations.find((each) => each.id === activeId) : null);
 
   const newConversation = useCallback(() => {
     setDrawerOpen(false);
@@ -49,7 +51,8 @@ export function AppShell({ active, children, ...props }) {
       </a>
       <div className="sidebar-frame">{!isFolded && sidebar}</div>
       <TopBar isFolded={isFolded} onOpen={() => setDrawerOpen(true)} onUnfold={() => setFolded(false)} onNew={newConversation} />
-      <main id="main" className="main">
+      <main id="main" className="main" tabIndex={-1}>
+        <Offline />
         {children}
       </main>
       <Dialog.Root open={isDrawerOpen} onOpenChange={setDrawerOpen}>
@@ -74,6 +77,31 @@ export function AppShell({ active, children, ...props }) {
       <ShortcutsDialog isOpen={dialog === "shortcuts"} onClose={() => setDialog("")} />
     </div>
   );
+}
+
+/* Says that the socket is away, once that lasts longer than a blink. What is being written goes on meanwhile. */
+function Offline() {
+  const [, problems] = useContext(EventLoopContext);
+  const isAway = problems?.length > 0;
+  const [isShown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(isAway), isAway ? 2500 : 0);
+    return () => clearTimeout(timer);
+  }, [isAway]);
+  if (!isShown) return null;
+  return (
+    <p className="offline" role="status">
+      <WifiOff size={15} aria-hidden /> The connection is away. Trying again.
+    </p>
+  );
+}
+
+/* The browser's tab carries the conversation's name. */
+function useTitle(conversation) {
+  const title = conversation?.title;
+  useEffect(() => {
+    if (title) document.title = `${title} · Chatapp`;
+  }, [title]);
 }
 
 function TopBar({ isFolded, onOpen, onUnfold, onNew }) {

@@ -275,7 +275,7 @@ function EmptyThread({ starters, collections, userName, areCollectionsKnown, onA
   return (
     <div className="thread-frame">
       <div className="empty-thread">
-        <h1>{userName ? `Hello ${userName.split(" ")[0]}, what would you like to know?` : "What would you like to know?"}</h1>
+        <h1>{greeting(userName)}</h1>
         <p className="lead">
           {hasDocuments
             ? "Answers come from your organisation's documents. Each statement carries a number that opens the passage behind it."
@@ -298,6 +298,12 @@ function EmptyThread({ starters, collections, userName, areCollectionsKnown, onA
       </div>
     </div>
   );
+}
+
+function greeting(name) {
+  const first = (name ?? "").split(" ")[0];
+  if (!first) return "What would you like to know?";
+  return `Hello ${first[0].toUpperCase()}${first.slice(1)}, what would you like to know?`;
 }
 
 function ThreadSkeleton() {

@@ -193,7 +193,7 @@ async def _starters(actor: Actor) -> list[str]:
     """Questions to begin with, out of the titles of the documents that answer."""
     listed = await documents.list_documents(actor, statuses=(DocumentStatus.COMPLETED,), limit=20)
     titles = list(dict.fromkeys((each.title or each.filename).strip() for each in listed.items))
-    patterns = ("What is {} about?", "What are the main points of {}?", "What should I know from {}?")
+    patterns = ("What does “{}” cover?", "What are the main points of “{}”?", "What should I know from “{}”?")
     return [pattern.format(title) for pattern, title in zip(patterns, titles, strict=False)][:MAX_STARTERS]
 
 
