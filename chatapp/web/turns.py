@@ -57,7 +57,7 @@ async def get_turn(actor: SignedIn, turn_id: PathId) -> dict[str, Any]:
     return turn_object(await turns.get(actor, turn_id))
 
 
-@router.get("/{turn_id}/events", response_class=EventStreamResponse)
+@router.get("/{turn_id}/events", response_model=None, responses={200: {"content": {"text/event-stream": {}}}})
 async def read_events(actor: SignedIn, turn_id: PathId, last_event_id: LastEventId = None) -> EventStreamResponse:
     """Follow an answer from its beginning or from behind `Last-Event-ID`. Leaving ends the reading, not the answer."""
     # Asked before the answer begins, so that what is not the reader's is a 404 and no empty stream.
