@@ -16,8 +16,8 @@ import {
 const STAGES = {
   waiting: "Waiting its turn",
   parse: "Reading",
-  chunk: "Cutting into pieces",
-  embed: "Learning what it says",
+  chunk: "Dividing into pieces",
+  embed: "Preparing for search",
   index: "Adding to the index",
   done: "Ready",
 };

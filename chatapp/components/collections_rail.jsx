@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { Dialog, DropdownMenu } from "radix-ui";
 import { Ellipsis, Folder, FolderOpen, Layers, Pencil, Plus, Trash2, X } from "lucide-react";
 import { ConfirmDeleteCollection } from "./confirm_delete.jsx";
-import { count } from "./documents_format.js";
+import { count, themeRoot } from "./documents_format.js";
 import { useAddress } from "./documents_table.jsx";
 
 export function CollectionsRail({ collections, total, canWrite, onCreate, onRename, onDelete }) {
@@ -64,7 +64,7 @@ function CollectionMenu({ one, onEdit, onDelete }) {
           <Ellipsis size={16} />
         </button>
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={themeRoot()}>
         <DropdownMenu.Content className="menu radix-themes" align="start" sideOffset={4} collisionPadding={12}>
           <DropdownMenu.Item className="menu-item" onSelect={onEdit}>
             <Pencil size={15} aria-hidden="true" /> <span className="menu-text">Rename</span>
@@ -92,10 +92,10 @@ function CollectionDialog({ editing, onClose, onSave }) {
   };
   return (
     <Dialog.Root open={Boolean(editing)} onOpenChange={(next) => next || onClose()}>
-      <Dialog.Portal>
-        <Dialog.Overlay className="sheet-veil radix-themes" />
+      <Dialog.Portal container={themeRoot()}>
+        <Dialog.Overlay className="sheet-veil" />
         <Dialog.Content
-          className="sheet narrow radix-themes"
+          className="sheet narrow"
           aria-describedby={undefined}
           onOpenAutoFocus={(event) => {
             event.preventDefault();

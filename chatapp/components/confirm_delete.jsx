@@ -1,16 +1,16 @@
 /** Asks before something is deleted for good, and names what is hit. */
 import { useEffect, useState } from "react";
 import { AlertDialog } from "radix-ui";
-import { plural } from "./documents_format.js";
+import { plural, themeRoot } from "./documents_format.js";
 
 const NAMED = 6; // names written out before "and 3 more"
 
 function Confirm({ isOpen, onClose, onConfirm, title, word, isReady = true, children }) {
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={(next) => next || onClose()}>
-      <AlertDialog.Portal>
-        <AlertDialog.Overlay className="sheet-veil radix-themes" />
-        <AlertDialog.Content className="sheet narrow radix-themes">
+      <AlertDialog.Portal container={themeRoot()}>
+        <AlertDialog.Overlay className="sheet-veil" />
+        <AlertDialog.Content className="sheet narrow">
           <AlertDialog.Title>{title}</AlertDialog.Title>
           <AlertDialog.Description asChild>
             <div className="sheet-text">{children}</div>

@@ -4,10 +4,10 @@ import { Dialog, Tabs } from "radix-ui";
 import { CircleAlert, Download, RotateCw, X } from "lucide-react";
 import { DocumentView } from "$/public/external/chatapp/components/document_view/document_view.jsx";
 import { KindIcon, StateBadge } from "./document_row.jsx";
-import { ago, count, exactly, isInWork, plural, readableSize } from "./documents_format.js";
+import { ago, count, exactly, isInWork, plural, readableSize, themeRoot } from "./documents_format.js";
 import { useAddress } from "./documents_table.jsx";
 
-const STEPS = { parse: "reading", chunk: "cutting into pieces", embed: "learning what it says", index: "indexing" };
+const STEPS = { parse: "reading", chunk: "dividing into pieces", embed: "preparing for search", index: "indexing" };
 const NOWHERE = { start: -1, end: -1, page: 1 };
 
 export function DocumentDrawer({ detail, canWrite, onRetry, onMoreChunks }) {
@@ -17,9 +17,9 @@ export function DocumentDrawer({ detail, canWrite, onRetry, onMoreChunks }) {
   const close = () => change({ document: "" }, { replace: false });
   return (
     <Dialog.Root open={Boolean(wanted)} onOpenChange={(next) => next || close()}>
-      <Dialog.Portal>
-        <Dialog.Overlay className="sheet-veil radix-themes" />
-        <Dialog.Content className="document-drawer radix-themes" aria-describedby={undefined}>
+      <Dialog.Portal container={themeRoot()}>
+        <Dialog.Overlay className="sheet-veil" />
+        <Dialog.Content className="document-drawer" aria-describedby={undefined}>
           <div className="document-drawer-head">
             <KindIcon mediaType={row?.media_type ?? ""} />
             <div className="document-drawer-title">

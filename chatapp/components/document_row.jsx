@@ -3,7 +3,7 @@ import { useRef } from "react";
 import { DropdownMenu } from "radix-ui";
 import { Ban, Download, Ellipsis, Eye, FileCode2, FileSpreadsheet, FileText, Mail, Presentation, RefreshCcw, RotateCw, Trash2 } from "lucide-react";
 import { upload } from "$/public/external/chatapp/components/uploads/upload_queue.js";
-import { ago, count, exactly, isInWork, readableSize, stateOf } from "./documents_format.js";
+import { ago, count, exactly, isInWork, readableSize, stateOf, themeRoot } from "./documents_format.js";
 
 const ICONS = [
   [/spreadsheet|csv|excel/, FileSpreadsheet],
@@ -49,20 +49,22 @@ export function DocumentRow({ row, isChosen, isOpen, actions }) {
         </td>
       )}
       <td className="cell-name">
-        <KindIcon mediaType={row.media_type} />
-        <div>
-          <button type="button" className="row-title" onClick={() => open(row.id)} title={row.filename}>{row.filename}</button>
-          {row.error && <span className="row-error">{row.error}</span>}
+        <div className="row-name">
+          <KindIcon mediaType={row.media_type} />
+          <div>
+            <button type="button" className="row-title" onClick={() => open(row.id)} title={row.filename}>{row.filename}</button>
+            {row.error && <span className="row-error">{row.error}</span>}
+          </div>
         </div>
       </td>
-      <td className="cell-collection" data-label="Collection">{row.collection_name || "None"}</td>
+      <td className="cell-collection">{row.collection_name || "None"}</td>
       <td className="cell-state"><StateBadge row={row} /></td>
-      <td className="cell-number" data-label="Pages">{row.page_count ? count(row.page_count) : "–"}</td>
-      <td className="cell-number" data-label="Pieces">{row.chunk_count ? count(row.chunk_count) : "–"}</td>
-      <td className="cell-number" data-label="Size" title={`${count(row.size_bytes)} bytes`}>{readableSize(row.size_bytes)}</td>
-      <td className="cell-when" data-label="Added" title={exactly(row.created_at)}>
+      <td className="cell-number cell-pages">{row.page_count ? count(row.page_count) : "–"}</td>
+      <td className="cell-number cell-pieces">{row.chunk_count ? count(row.chunk_count) : "–"}</td>
+      <td className="cell-number cell-size" title={`${count(row.size_bytes)} bytes`}>{readableSize(row.size_bytes)}</td>
+      <td className="cell-when" title={exactly(row.created_at)}>
         {ago(row.created_at)}
-        {row.created_by && <span className="quiet"> by {row.created_by}</span>}
+        {row.created_by && <span className="row-author"> by {row.created_by}</span>}
       </td>
       <td className="cell-menu">
         <RowMenu row={row} actions={actions} />
@@ -88,7 +90,7 @@ function RowMenu({ row, actions }) {
             <Ellipsis size={17} />
           </button>
         </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
+        <DropdownMenu.Portal container={themeRoot()}>
           <DropdownMenu.Content className="menu radix-themes" align="end" sideOffset={4} collisionPadding={12}>
             <Entry icon={Eye} onSelect={() => open(row.id)}>Open</Entry>
             <DropdownMenu.Item className="menu-item" asChild>

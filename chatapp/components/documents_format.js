@@ -1,5 +1,5 @@
 /** How the documents page writes sizes, times, kinds and states. */
-export { readableSize } from "$/public/external/chatapp/components/uploads/upload_queue.js";
+export { readableSize, themeRoot } from "$/public/external/chatapp/components/uploads/upload_queue.js";
 
 const UNITS = [
   ["year", 31_536_000],
@@ -27,7 +27,7 @@ export const count = (number) => whole.format(number);
 
 export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-const STAGES = { parse: "Reading", chunk: "Cutting", embed: "Learning", index: "Indexing" };
+const STAGES = { parse: "Reading", chunk: "Dividing", embed: "Preparing", index: "Indexing" };
 
 /** A state as a person reads it: the words and which colour they have. */
 export function stateOf(document) {

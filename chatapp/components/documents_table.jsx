@@ -15,11 +15,11 @@ const STATES = [
 ];
 const COLUMNS = [
   { name: "Name", sort: "filename" },
-  { name: "Collection" },
+  { name: "Collection", kind: "cell-collection" },
   { name: "State", sort: "status" },
-  { name: "Pages", isNumber: true },
-  { name: "Pieces", isNumber: true },
-  { name: "Size", sort: "size_bytes", isNumber: true },
+  { name: "Pages", kind: "cell-number cell-pages" },
+  { name: "Pieces", kind: "cell-number cell-pieces" },
+  { name: "Size", sort: "size_bytes", kind: "cell-number cell-size" },
   { name: "Added", sort: "created_at" },
 ];
 const TYPING_MS = 250;
@@ -137,7 +137,7 @@ function Toolbar({ params, change, total, isLoading, onExport }) {
         ))}
       </div>
       <span className="grow" />
-      <span className="quiet small numbers" role="status">{isLoading ? "" : plural(total, "document")}</span>
+      <span className="quiet small numbers" role="status">{isLoading || !total ? "" : plural(total, "document")}</span>
       <button type="button" className="button" onClick={onExport} disabled={!total}>
         <Download size={15} aria-hidden="true" /> CSV
       </button>
@@ -166,7 +166,7 @@ function Head({ params, change, canWrite, ids, selected, setChosen }) {
           const isSorted = column.sort === sort;
           const direction = isDown ? "descending" : "ascending";
           return (
-            <th key={column.name} scope="col" className={column.isNumber ? "cell-number" : undefined} aria-sort={isSorted ? direction : undefined}>
+            <th key={column.name} scope="col" className={column.kind} aria-sort={isSorted ? direction : undefined}>
               {column.sort ? (
                 <button type="button" className="sort" onClick={() => by(column.sort)}>
                   {column.name}

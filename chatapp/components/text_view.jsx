@@ -64,24 +64,61 @@ function Table({ block, lit }) {
   );
 }
 
-const whole = (block, lit) => <Characters text={block.text} from={block.start} lit={lit} />;
+const LIST_LINE = /^\s*(?:[-*+•]|\d+[.)])\s/;
+const FULL_LINE = 60; // characters; a shorter line was ended on purpose
 
-function Heading({ block, lit }) {
+/** Undo the line breaks that only fitted a page's width. One character for another, so every offset stays. */
+function flow(text) {
+  return text.replace(/\n(?=\S)/g, (newline, at) => {
+    const line = text.slice(text.lastIndexOf("\n", at - 1) + 1, at);
+    const next = text.slice(at + 1, at + 12);
+    return line.length >= FULL_LINE && !LIST_LINE.test(next) && !next.startsWith("|") ? " " : newline;
+  });
+}
+
+const MARKUP = /(`+)([^`\n]+)\1|(\*\*|__)(?=\S)(.+?)\3|!?(\[)([^\]\n]+)\]\([^)\s]*\)/g;
+
+/** Markdown's marks inside a line: code, strong and links as what they mean, their marks left out. */
+function inline(text, from, lit) {
+  const parts = [];
+  let at = 0;
+  const characters = (start, end) => <Characters key={start} text={text.slice(start, end)} from={from + start} lit={lit} />;
+  for (const match of text.matchAll(MARKUP)) {
+    const content = match[2] ?? match[4] ?? match[6];
+    const start = match.index + match[0].indexOf(content);
+    const Tag = match[2] ? "code" : match[4] ? "strong" : "span";
+    if (match.index > at) parts.push(characters(at, match.index));
+    parts.push(<Tag key={match.index}>{characters(start, start + content.length)}</Tag>);
+    at = match.index + match[0].length;
+  }
+  if (at < text.length) parts.push(characters(at, text.length));
+  return parts;
+}
+
+function Heading({ block, lit, isMarkdown }) {
   const Tag = `h${Math.min(Math.max(block.level + 1, 2), 6)}`;
-  return <Tag>{whole(block, lit)}</Tag>;
+  return <Tag>{isMarkdown ? inline(block.text, block.start, lit) : <Characters text={block.text} from={block.start} lit={lit} />}</Tag>;
 }
 
-function Paragraph({ block, lit }) {
-  return <p>{whole(block, lit)}</p>;
+function Paragraph({ block, lit, isMarkdown }) {
+  const text = flow(block.text);
+  return <p>{isMarkdown ? inline(text, block.start, lit) : <Characters text={text} from={block.start} lit={lit} />}</p>;
 }
 
-function Code({ block, lit }) {
-  return <pre tabIndex={0}>{whole(block, lit)}</pre>;
+function Code({ block, lit, isMarkdown }) {
+  const fence = isMarkdown ? block.text.match(/^\s*(?:```|~~~).*\n/) : null;
+  const start = fence ? fence[0].length : 0;
+  const end = fence ? block.text.replace(/\n\s*(?:```|~~~)\s*$/, "").length : block.text.length;
+  return (
+    <pre tabIndex={0}>
+      <Characters text={block.text.slice(start, Math.max(start, end))} from={block.start + start} lit={lit} />
+    </pre>
+  );
 }
 
 const KINDS = { heading: Heading, table: Table, code: Code };
 
-const Block = memo(function Block({ block, lit, mark }) {
+const Block = memo(function Block({ block, lit, mark, isMarkdown }) {
   const Kind = KINDS[block.kind] ?? Paragraph;
   return (
     <>
@@ -90,7 +127,7 @@ const Block = memo(function Block({ block, lit, mark }) {
           <span>{mark}</span>
         </div>
       )}
-      <Kind block={block} lit={lit} />
+      <Kind block={block} lit={lit} isMarkdown={isMarkdown} />
     </>
   );
 });
@@ -98,13 +135,21 @@ const Block = memo(function Block({ block, lit, mark }) {
 const UNLIT = { start: -1, end: -1 };
 
 /** Blocks in order, with a mark where a page, slide or sheet begins. */
-function Blocks({ blocks, lit, pageWord }) {
+function Blocks({ blocks, lit, mediaType }) {
+  const pageWord = PAGE_WORDS[mediaType];
+  const isMarkdown = mediaType === "text/markdown";
   return blocks.map((block, index) => {
     const begins = pageWord && block.page !== blocks[index - 1]?.page;
     // Blocks without the passage get the same object each time, so another passage redraws two of them only.
     const touched = lit.start < block.end && lit.end > block.start;
     return (
-      <Block key={block.start} block={block} lit={touched ? lit : UNLIT} mark={begins ? `${pageWord} ${block.page}` : ""} />
+      <Block
+        key={block.start}
+        block={block}
+        lit={touched ? lit : UNLIT}
+        mark={begins ? `${pageWord} ${block.page}` : ""}
+        isMarkdown={isMarkdown}
+      />
     );
   });
 }
@@ -180,7 +225,7 @@ export function TextView({ fileId, filename, start, end, mediaType, first }) {
     <div ref={scroller} className="dv-scroll dv-text" tabIndex={0} role="region" aria-label={`Text of ${filename}`}>
       <div className="dv-prose">
         {top.start > 0 && <More where="earlier" onMore={earlier} isBusy={busy === "earlier"} />}
-        <Blocks blocks={blocks} lit={lit} pageWord={PAGE_WORDS[mediaType]} />
+        <Blocks blocks={blocks} lit={lit} mediaType={mediaType} />
         {bottom.end < bottom.total && <More where="more" onMore={later} isBusy={busy === "later"} />}
       </div>
     </div>

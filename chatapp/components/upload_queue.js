@@ -81,12 +81,15 @@ export function readableSize(bytes) {
   const units = ["B", "kB", "MB", "GB"];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
     unit += 1;
   }
   return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** Where dialogs and menus go: inside the theme, so that they have its colours. */
+export const themeRoot = () => (typeof document === "undefined" ? undefined : document.querySelector(".radix-themes"));
 
 function sendNext() {
   const free = AT_ONCE - items.filter((item) => item.status === "sending").length;

@@ -4,7 +4,7 @@ import { Dialog } from "radix-ui";
 import { FolderUp, Plus, Upload, X } from "lucide-react";
 import { toast } from "sonner";
 import { request } from "$/public/external/chatapp/components/document_view/document_requests.js";
-import { readableSize, upload } from "$/public/external/chatapp/components/uploads/upload_queue.js";
+import { readableSize, themeRoot, upload } from "$/public/external/chatapp/components/uploads/upload_queue.js";
 
 const OPEN = "chatapp:open-uploader";
 const LAST_COLLECTION = "chatapp.upload-collection";
@@ -108,9 +108,9 @@ export function Uploader({ collections = [], collectionId = "", maxBytes, kinds 
         </div>
       )}
       <Dialog.Root open={isOpen} onOpenChange={(next) => (next ? setOpen(true) : close())}>
-        <Dialog.Portal>
-          <Dialog.Overlay className="sheet-veil radix-themes" />
-          <Dialog.Content className="sheet radix-themes" aria-describedby="upload-limits">
+        <Dialog.Portal container={themeRoot()}>
+          <Dialog.Overlay className="sheet-veil" />
+          <Dialog.Content className="sheet" aria-describedby="upload-limits">
             <div className="sheet-head">
               <Dialog.Title>Add documents</Dialog.Title>
               <Dialog.Close className="icon-button small" aria-label="Close">

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import reflex as rx
@@ -113,7 +113,7 @@ def _no_detail(problem: str = "") -> DocumentDetail:
 class DocumentsState(MemberState, rx.State):
     """One page of the documents the address asks for. All of it is rebuilt from the address and the database."""
 
-    permission = Permission.READ_DOCUMENTS
+    permission: ClassVar[Permission | None] = Permission.READ_DOCUMENTS
 
     rows: list[DocumentRow] = []
     total: int = 0
