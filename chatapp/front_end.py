@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,7 +96,7 @@ def build() -> None:
     with _alone():
         if is_current():
             return
-        _STAMP.unlink(missing_ok=True)
+        _forget_last_build()
         with _LOG.open("wb") as log:
             code = subprocess.run(  # our own interpreter, fixed arguments
                 [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only", "--loglevel", "info"],
@@ -110,6 +111,15 @@ def build() -> None:
             raise BuildFailed(f"the front end could not be built; the end of {_LOG}:\n{_tail(_LOG)}")
         # Building may add to the package lock; the digest is of what stands there now.
         _STAMP.write_text(source_digest())
+
+
+def _forget_last_build() -> None:
+    """Leave only the installed packages: what an older version generated would be built in again."""
+    for path in _WEB.glob("*"):
+        if path.is_dir() and path.name != "node_modules":
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 def build_environment() -> dict[str, str]:

@@ -8,10 +8,11 @@ from chatapp import worker
 from chatapp.errors import Misconfigured
 from chatapp.services import installation
 from chatapp.settings import Settings
+from chatapp.telemetry.log import configure_logging
 
 
 async def run(_: argparse.Namespace, settings: Settings) -> int:
-    """Ingest and clean up until stopped.
+    """Work until told to stop.
 
     Raises:
         Misconfigured: Chroma's address is missing.
@@ -19,5 +20,6 @@ async def run(_: argparse.Namespace, settings: Settings) -> int:
     if not settings.chroma_url:
         raise Misconfigured("Set CHROMA_URL to the Chroma server all processes share; only `serve` starts its own.")
     installation.prepare_data_dir(settings)
+    configure_logging(settings.log_level)
     await worker.run(settings)
     return 0
