@@ -1,7 +1,7 @@
 """Limits on failed sign-ins, per account and per address, shared by all web processes when Redis is there.
 
-A failure is counted before the password is looked at, so a burst of parallel attempts cannot pass the limit;
-a success takes the account's failures back. An account that does not exist is counted like any other.
+An account's failure is counted before the password is looked at, so a burst of parallel attempts cannot pass the
+limit; a success takes the account's failures back. An account that does not exist is counted like any other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import time
 from typing import Literal
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
@@ -19,7 +19,7 @@ from limits.errors import StorageError
 from chatapp.errors import RateLimited, UpstreamError
 
 _WINDOW_MINUTES = 5
-_PER_ACCOUNT = RateLimitItemPerMinute(10, _WINDOW_MINUTES)
+_PER_ACCOUNT = RateLimitItemPerMinute(6, _WINDOW_MINUTES)
 _PER_ADDRESS = RateLimitItemPerMinute(60, _WINDOW_MINUTES)
 """An office behind one address has many people; a guesser over many accounts has one address."""
 
@@ -66,11 +66,18 @@ async def count_attempt(account: str, address: str) -> None:
     """
     limiter = _limiter()
     try:
-        for item, key in ((_PER_ACCOUNT, _account_key(account)), (_PER_ADDRESS, f"address:{address}")):
-            if not await limiter.hit(item, key):
-                reset_time, _ = await limiter.get_window_stats(item, key)
-                seconds = max(1, math.ceil(reset_time - time.time()))
-                raise RateLimited("Too many attempts to sign in.", retry_after_seconds=seconds)
+        if not await limiter.test(_PER_ADDRESS, _address_key(address)):
+            raise await _refusal(_PER_ADDRESS, _address_key(address))
+        if not await limiter.hit(_PER_ACCOUNT, _account_key(account)):
+            raise await _refusal(_PER_ACCOUNT, _account_key(account))
+    except StorageError as error:
+        raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
+
+
+async def count_failure(address: str) -> None:
+    """Count a failed attempt against the address it came from; successes do not count, however many there are."""
+    try:
+        await _limiter().hit(_PER_ADDRESS, _address_key(address))
     except StorageError as error:
         raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
 
@@ -88,6 +95,16 @@ def _limiter() -> MovingWindowRateLimiter:
     if _Attempts.limiter is None:
         raise RuntimeError("sign-in attempts are not counted yet: run inside the lifespan")
     return _Attempts.limiter
+
+
+async def _refusal(item: RateLimitItem, key: str) -> RateLimited:
+    reset_time, _ = await _limiter().get_window_stats(item, key)
+    seconds = max(1, math.ceil(reset_time - time.time()))
+    return RateLimited("Too many attempts to sign in.", retry_after_seconds=seconds)
+
+
+def _address_key(address: str) -> str:
+    return f"address:{address}"
 
 
 def _account_key(account: str) -> str:

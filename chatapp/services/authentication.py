@@ -20,7 +20,7 @@ from chatapp.errors import InvalidInput, NotSignedIn
 from chatapp.limits import attempts
 from chatapp.settings import get_settings
 from chatapp.store import api_keys, audit, sessions, users
-from chatapp.store.database import system_transaction, transaction
+from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, UserTable
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ async def sign_in(
     stored = user.password_hash if user is not None else None
     is_right = await asyncio.to_thread(_verify, stored, password)
     if user is None or not is_right or user.is_disabled or not places:
+        await attempts.count_failure(address)
         raise NotSignedIn(_WRONG)
     await attempts.forget_attempts(email)
     return await _begin(user, places[0], address=address, user_agent=user_agent, previous_token=previous_token)
@@ -98,15 +99,26 @@ async def redeem_link(token: str, password: str, *, address: str = "", user_agen
     password_hash = await hash_password(password)
     await attempts.count_attempt(f"link:{_hash(token)}", address)
     async with system_transaction() as tx:
-        link = await users.link_by_hash(tx, _hash(token), now=utc_now())
-        user = await users.by_id(tx, link.user_id) if link is not None else None
-        places = [] if user is None else await users.memberships(tx, user.id)
-        if link is None or user is None or user.is_disabled or not places or not await users.use_link(tx, link.id):
-            raise NotSignedIn("This link was used already or has expired. Ask for a new one.")
-        user.password_hash = password_hash
-        await sessions.revoke_all(tx, user.id)
+        user, places = await _use_link(tx, token)
+        if user is not None:
+            user.password_hash = password_hash
+            await sessions.revoke_all(tx, user.id)
+    if user is None:
+        await attempts.count_failure(address)
+        raise NotSignedIn("This link was used already or has expired. Ask for a new one.")
     forget_cached_actors()
     return await _begin(user, places[0], address=address, user_agent=user_agent, previous_token=None)
+
+
+async def _use_link(tx: Transaction, token: str) -> tuple[UserTable | None, list[MembershipTable]]:
+    link = await users.link_by_hash(tx, _hash(token), now=utc_now())
+    user = await users.by_id(tx, link.user_id) if link is not None else None
+    if link is None or user is None or user.is_disabled:
+        return None, []
+    places = await users.memberships(tx, user.id)
+    if not places or not await users.use_link(tx, link.id):
+        return None, []
+    return user, places
 
 
 async def is_link_valid(token: str) -> bool:

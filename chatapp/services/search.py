@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, RetrievedChunk
 from chatapp.errors import InvalidInput
+from chatapp.retrieval.fusion import BEST_SCORE
 from chatapp.retrieval.retrieve import retrieve
 from chatapp.services import collections
 from chatapp.settings import get_settings
 
 
 async def search(actor: Actor, collection_id: UUID, query: str, *, max_results: int) -> tuple[RetrievedChunk, ...]:
-    """The chunks of a collection that fit a query best, best first.
+    """The chunks of a collection that fit a query best, best first, with scores from 0 to 1.
+
+    1 is a chunk that both the words and the meaning of the query put first.
 
     Args:
         actor: who searches.
@@ -34,4 +38,4 @@ async def search(actor: Actor, collection_id: UUID, query: str, *, max_results: 
         raise InvalidInput(f"The query is longer than {limit} characters.", param="query")
     collection_ids = await collections.readable_ids(actor, [collection_id])
     found = await retrieve(actor, query, collection_ids=collection_ids, top_k=max_results)
-    return found.chunks
+    return tuple(replace(chunk, score=min(1.0, chunk.score / BEST_SCORE)) for chunk in found.chunks)

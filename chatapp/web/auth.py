@@ -13,6 +13,7 @@ from chatapp.domain import Actor
 from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn
 from chatapp.services import authentication
 from chatapp.settings import Settings, get_settings
+from chatapp.web.errors import invalid_field
 from chatapp.web.origin import SAFE_METHODS, is_own_origin, safe_local_path
 from chatapp.web.request_body import RequestBody, read_json
 
@@ -207,5 +208,4 @@ async def _read(request: Request, kind: type[_Body]) -> tuple[_Body, bool]:
         return kind.model_validate(fields), is_form
     except ValidationError as error:
         first = error.errors()[0]
-        param = ".".join(str(part) for part in first["loc"]) or None
-        raise InvalidInput(f"{param or 'body'}: {first['msg']}", param=param) from error
+        raise invalid_field(first["loc"], first["msg"]) from error

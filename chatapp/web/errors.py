@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from chatapp.errors import AppError, NotFound, RateLimited
+from chatapp.errors import AppError, InvalidInput, NotFound, RateLimited
 
 _log = structlog.get_logger(__name__)
 
@@ -88,10 +88,19 @@ async def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
         # What is no id is nothing's id.
         return error_response(NotFound())
     # The first part says where: body, query, path, header; it is no name the caller gave.
-    param = ".".join(str(part) for part in first["loc"][1:]) or None
-    message = first["msg"].removeprefix("Value error, ")
-    text = f"{param}: {message}" if param else message
-    return JSONResponse(error_body(text, code="invalid_input", status_code=422, param=param), status_code=422)
+    return error_response(invalid_field(first["loc"][1:], first["msg"]))
+
+
+def invalid_field(place: Sequence[str | int], message: str) -> InvalidInput:
+    """What pydantic says about a field, as an error of ours.
+
+    Args:
+        place: names and indices that lead to the field.
+        message: pydantic's sentence.
+    """
+    param = ".".join(str(part) for part in place) or None
+    message = message.removeprefix("Value error, ")
+    return InvalidInput(f"{param}: {message}" if param else message, param=param)
 
 
 async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
