@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import reflex as rx
 
 from admin.pages import PAGES as ADMIN_PAGES
-from chatapp.components.theme import STYLESHEETS
+from chatapp.components.theme import HTML_ATTRIBUTES, STYLESHEETS
 from chatapp.pages import PAGES
 from chatapp.services.lifespan import running
 from chatapp.settings import get_settings
@@ -30,6 +30,7 @@ def _create_app() -> rx.App:
     app = rx.App(
         enable_state=True,
         html_lang="en",
+        html_custom_attrs=HTML_ATTRIBUTES,
         stylesheets=list(STYLESHEETS),
         head_components=[rx.el.link(rel="icon", type="image/svg+xml", href="/favicon.svg")],
         toaster=rx.toast.provider(position="top-center", theme=rx.color_mode),

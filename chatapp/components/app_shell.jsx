@@ -226,7 +226,9 @@ function useMe() {
 
 function useFolded() {
   const [isFolded, setFolded] = useState(false);
-  useEffect(() => setFolded(localStorage.getItem("sidebar") === "folded"), []);
+  useEffect(() => {
+    setFolded(localStorage.getItem("sidebar") === "folded");
+  }, []);
   const change = (value) => {
     localStorage.setItem("sidebar", value ? "folded" : "open");
     setFolded(value);

@@ -1,4 +1,5 @@
 /* Citation chips with their hover card, and the row of sources under an answer. */
+import { useState } from "react";
 import { HoverCard } from "radix-ui";
 import { FileText } from "lucide-react";
 
@@ -27,11 +28,17 @@ const SUPPORT = {
 };
 
 export function CitationChip({ turn, number, offset, onOpen }) {
+  const [isOpen, setOpen] = useState(false);
   const citation = findCitation(turn, number, offset);
   if (!citation) return null;
   const doubt = SUPPORT[citation.support];
+  const press = () => {
+    /* The panel says all the card does; the card would lie over it. */
+    setOpen(false);
+    onOpen(number, offset);
+  };
   return (
-    <HoverCard.Root openDelay={180} closeDelay={120}>
+    <HoverCard.Root open={isOpen} onOpenChange={setOpen} openDelay={180} closeDelay={120}>
       <HoverCard.Trigger asChild>
         <button
           type="button"
@@ -39,7 +46,7 @@ export function CitationChip({ turn, number, offset, onOpen }) {
           data-number={number}
           data-offset={offset}
           aria-description={doubt}
-          onClick={() => onOpen(number, offset)}
+          onClick={press}
         >
           {number}
         </button>

@@ -42,7 +42,9 @@ export function Composer(props) {
     focusWithoutKeyboard(field.current);
   }, [key]);
   useEffect(() => onSignal("focus-composer", () => field.current?.focus()), []);
-  useLayoutEffect(() => fitHeight(field.current), [text]);
+  useLayoutEffect(() => {
+    fitHeight(field.current);
+  }, [text]);
   useFailure(failure, setText, setProblem, field);
   useStopKey();
 

@@ -133,7 +133,9 @@ function HistoryRow({ conversation, isActive, onRename, onPin, onDelete, onResto
 function RenameField({ title, onSave }) {
   const field = useRef(null);
   const isOver = useRef(false);
-  useEffect(() => field.current.select(), []);
+  useEffect(() => {
+    field.current.select();
+  }, []);
   const finish = (value) => {
     if (isOver.current) return;
     isOver.current = true;

@@ -54,7 +54,9 @@ function SearchBody({ conversations, results, resultsFor, isAdmin, onSearch, onN
       choose(entries[index]);
     }
   };
-  useEffect(() => list.current?.children[index]?.scrollIntoView({ block: "nearest" }), [index]);
+  useEffect(() => {
+    list.current?.children[index]?.scrollIntoView({ block: "nearest" });
+  }, [index]);
   const isSearching = wanted && resultsFor !== wanted;
 
   return (

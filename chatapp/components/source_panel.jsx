@@ -139,7 +139,9 @@ function PanelButton({ label, children, ...rest }) {
 /* Focus goes to the panel when it opens, and stays where it is when another citation is shown in it. */
 function useFocusOnce() {
   const heading = useRef(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+  }, []);
   return heading;
 }
 

@@ -11,6 +11,9 @@ import reflex as rx
 ACCENT = "iris"
 GREY = "slate"
 
+HTML_ATTRIBUTES = {"data-accent-color": ACCENT}
+"""On the root of every page: menus and dialogs stand outside the theme's own element."""
+
 STYLESHEETS = (
     "styles/theme.css",
     "styles/shell.css",

@@ -55,11 +55,15 @@ export function Thread(props) {
     setChat({ lastTurn: lastId });
     if (pending && !isPendingShown && isSettled) setChat({ pending: null });
   }, [lastId, pending, isPendingShown, isSettled]);
-  useEffect(() => setChat({ runningTurn: isRunning ? lastId : "" }), [isRunning, lastId]);
+  useEffect(() => {
+    setChat({ runningTurn: isRunning ? lastId : "" });
+  }, [isRunning, lastId]);
   useEffect(() => {
     if (failure?.count) setChat({ pending: null });
   }, [failure?.count]);
-  useEffect(() => setChat({ panel: null, editing: "" }), [routeId]);
+  useEffect(() => {
+    setChat({ panel: null, editing: "" });
+  }, [routeId]);
 
   if (loadError && isSettled) return <Problem message={loadError} />;
   if (!isOurs || (isLoading && !shown.length && !isPendingShown)) return <ThreadSkeleton />;
@@ -233,7 +237,9 @@ function Scroller({ conversationId, turnCount, children }) {
     toBottom();
   }, [toBottom]);
 
-  useLayoutEffect(jump, [conversationId, turnCount, jump]);
+  useLayoutEffect(() => {
+    jump();
+  }, [conversationId, turnCount, jump]);
   useEffect(() => onSignal("jump-to-latest", jump), [jump]);
   useEffect(() => {
     const observer = new ResizeObserver(() => isFollowing.current && toBottom());
