@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission, RetrievedChunk
 from chatapp.errors import InvalidInput
-from chatapp.retrieval.fusion import BEST_SCORE
+from chatapp.retrieval.fusion import CHUNK_WEIGHT, DOCUMENT_WEIGHT
 from chatapp.retrieval.retrieve import retrieve
 from chatapp.services import collections
 from chatapp.settings import get_settings
@@ -16,7 +16,7 @@ from chatapp.settings import get_settings
 async def search(actor: Actor, collection_id: UUID, query: str, *, max_results: int) -> tuple[RetrievedChunk, ...]:
     """The chunks of a collection that fit a query best, best first, with scores from 0 to 1.
 
-    1 is a chunk that both the words and the meaning of the query put first.
+    1 is a chunk that means the same as the query and has all its words, in a document that has them too.
 
     Args:
         actor: who searches.
@@ -38,4 +38,5 @@ async def search(actor: Actor, collection_id: UUID, query: str, *, max_results: 
         raise InvalidInput(f"The query is longer than {limit} characters.", param="query")
     collection_ids = await collections.readable_ids(actor, [collection_id])
     found = await retrieve(actor, query, collection_ids=collection_ids, top_k=max_results)
-    return tuple(replace(chunk, score=min(1.0, chunk.score / BEST_SCORE)) for chunk in found.chunks)
+    best = 1.0 + CHUNK_WEIGHT + DOCUMENT_WEIGHT
+    return tuple(replace(chunk, score=min(1.0, max(0.0, chunk.score / best))) for chunk in found.chunks)
