@@ -1,26 +1,27 @@
 """Keyword search: BM25 over postings kept in the database, scored in memory.
 
-Each version of a document writes one row a term, packed by `pack`. A question reads the rows of its terms,
-keeps them for the next one as long as the collection stays unchanged, and scores all chunks at once.
+Each version of a document writes one row a term, packed by `pack`. A question reads the rows of its terms
+(`occurrences` keeps them for the next one) and scores every chunk, and every document as a whole.
 
-Source of the score: BM25 as Lucene computes it, see Kamphuis et al., "Which BM25 Do You Mean?", ECIR 2020,
-https://doi.org/10.1007/978-3-030-45442-5_4, row "Lucene (accurate)". k1 and b are the values usual since
-Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
+Sources: BM25 as Lucene computes it, Kamphuis et al., "Which BM25 Do You Mean?", ECIR 2020,
+https://doi.org/10.1007/978-3-030-45442-5_4, row "Lucene (accurate)"; k1 and b as usual since Robertson and
+Zaragoza, "The Probabilistic Relevance Framework", 2009. The document's own score beside the passage's: Callan,
+"Passage-Level Evidence in Document Retrieval", SIGIR 1994.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 
+from chatapp.retrieval.occurrences import ENTRY, LENGTHS, IndexedCollection, read
 from chatapp.retrieval.terms import terms
 from chatapp.store import postings
-from chatapp.store.chunks import chunk_id
 from chatapp.store.database import Transaction
 
 K1 = 1.2
@@ -28,152 +29,84 @@ K1 = 1.2
 B = 0.75
 """How far long chunks are marked down, 0 (not) to 1 (in proportion)."""
 
-_LENGTHS = ""
-"""The term whose entries are the chunks' lengths; no word is empty."""
-_ENTRY = np.dtype([("ordinal", "<u4"), ("count", "<u2")])
 _MAX_COUNT = np.iinfo(np.uint16).max
 _MAX_QUERY_TERMS = 256
 """A question may be a pasted page; so many of its terms decide as well as all."""
-_CACHE_BYTES = 48 * 1024 * 1024
-_TERM_BYTES = 300
-"""What a term in memory costs beside its arrays."""
-_DOCUMENT_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
-class KeywordHit:
-    """A chunk that holds terms of the question."""
+class KeywordMatch:
+    """How well one chunk's words match a question."""
 
-    chunk_id: UUID
-    score: float
-    """BM25, more than 0, higher is better; comparable within one question only."""
-    coverage: float
-    """Share of the question's terms it holds, weighted by how rare they are, in (0, 1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Occurrences:
-    """Where one term occurs in one collection."""
-
-    places: np.ndarray
-    """int32, places of chunks among all of the collection."""
-    counts: np.ndarray
-    """float32 of the same shape, how often."""
+    score: float = 0.0
+    """BM25, 0 or more, higher is better; comparable within one question only."""
+    share: float = 0.0
+    """`score` by the most any chunk could reach, in [0, 1); comparable between questions."""
+    document_share: float = 0.0
+    """The same for the chunk's document as a whole, in [0, 1)."""
+    coverage: float = 0.0
+    """Share of the question's terms in the chunk, weighted by how rare they are, in [0, 1]."""
 
 
-@dataclass(slots=True)
-class _Collection:
-    """What is known of one collection at one version: its chunks side by side, and terms looked up so far."""
+class KeywordResult:
+    """The scores of all chunks for one question."""
 
-    documents: list[tuple[UUID, int]]
-    """Document and version, in the order of `starts`."""
-    starts: np.ndarray
-    """int64 of shape (n_documents,), ascending: place of each document's first chunk."""
-    lengths: np.ndarray
-    """float32 of shape (n_chunks,), terms in each chunk."""
-    by_document: dict[tuple[UUID, int], int]
-    occurrences: dict[str, _Occurrences] = field(default_factory=dict)
-    occurrences_bytes: int = 0
+    def __init__(self, scored: Sequence[_Scored], top_k: int) -> None:
+        """Pick the best chunks out of all collections."""
+        self._scored = scored
+        hits = [hit for one in scored for hit in one.best(top_k)]
+        # Equal scores in the order of ids, so that the same question gives the same list on every database.
+        hits.sort(key=lambda hit: (-hit[1], hit[0].int))
+        self.hits: list[tuple[UUID, float]] = hits[:top_k]
+        """Ids of the best chunks with their BM25 scores above 0, best first."""
 
-    @property
-    def size_bytes(self) -> int:
-        """Memory held, roughly."""
-        return self.occurrences_bytes + self.lengths.nbytes + _DOCUMENT_BYTES * len(self.documents)
-
-    def learn(self, occurrences: Mapping[str, _Occurrences]) -> None:
-        """Keep terms that were looked up."""
-        self.occurrences.update(occurrences)
-        self.occurrences_bytes += sum(
-            entry.places.nbytes + entry.counts.nbytes + _TERM_BYTES for entry in occurrences.values()
-        )
-
-    def forget(self) -> None:
-        """Give up all terms."""
-        self.occurrences, self.occurrences_bytes = {}, 0
-
-    def chunk_id(self, place: int) -> UUID:
-        """The id of the chunk at a place."""
-        document = int(np.searchsorted(self.starts, place, side="right")) - 1
-        document_id, version = self.documents[document]
-        return chunk_id(document_id, version, place - int(self.starts[document]))
-
-
-class _Cache:
-    """The process's copies of postings, the least recently used given up first."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[UUID, UUID], tuple[int, _Collection]] = OrderedDict()
-
-    def get(self, key: tuple[UUID, UUID], version: int) -> _Collection | None:
-        """The copy of a tenant's collection, when it is of this version."""
-        entry = self._entries.get(key)
-        if entry is None or entry[0] != version:
-            return None
-        self._entries.move_to_end(key)
-        return entry[1]
-
-    def put(self, key: tuple[UUID, UUID], version: int, collection: _Collection) -> None:
-        """Keep a copy and give up others until all fit; one that alone does not fit loses its terms."""
-        self._entries[key] = (version, collection)
-        self._entries.move_to_end(key)
-        total = sum(kept.size_bytes for _, kept in self._entries.values())
-        while total > _CACHE_BYTES and len(self._entries) > 1:
-            _, (_, dropped) = self._entries.popitem(last=False)
-            total -= dropped.size_bytes
-        if total > _CACHE_BYTES:
-            collection.forget()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
-
-
-_cache = _Cache()
-
-
-def clear_cache() -> None:
-    """Forget what was read from the database; the next questions read it again."""
-    _cache.clear()
+    def match(self, document_id: UUID, version: int, ordinal: int) -> KeywordMatch:
+        """The scores of any chunk, among the hits or not; zeros when it holds no term of the question."""
+        for one in self._scored:
+            place = one.collection.place(document_id, version, ordinal)
+            if place is not None:
+                return one.match(place)
+        return KeywordMatch()
 
 
 def pack(chunks: Sequence[tuple[int, str]]) -> dict[str, bytes]:
-    """Count the terms of a document's chunks. Blocking: some 10 ms per 100 chunks.
+    """Count the terms of a document's chunks. Blocking: some 25 ms per 100 chunks.
 
     Args:
-        chunks: ordinal (0-based, without gaps) and text of each chunk of one version.
+        chunks: ordinal (0-based, ascending, without gaps) and text of each chunk of one version.
 
     Returns:
         entries by term, to be written with `store.postings.add`.
     """
-    found: dict[str, list[tuple[int, int]]] = {_LENGTHS: []}
+    found: dict[str, list[tuple[int, int]]] = {LENGTHS: []}
     for ordinal, text in chunks:
         counts = Counter(terms(text))
-        found[_LENGTHS].append((ordinal, min(counts.total(), _MAX_COUNT)))
+        found[LENGTHS].append((ordinal, min(counts.total(), _MAX_COUNT)))
         for term, count in counts.items():
             found.setdefault(term, []).append((ordinal, min(count, _MAX_COUNT)))
-    return {term: np.array(entries, dtype=_ENTRY).tobytes() for term, entries in found.items()}
+    return {term: np.array(entries, dtype=ENTRY).tobytes() for term, entries in found.items()}
 
 
-async def query(tx: Transaction, text: str, *, collection_ids: Sequence[UUID], top_k: int) -> list[KeywordHit]:
-    """Find the chunks whose terms match a question best.
+async def query(tx: Transaction, text: str, *, collection_ids: Sequence[UUID], top_k: int) -> KeywordResult:
+    """Score the chunks whose terms match a question.
 
-    Only versions that answer are searched. Document frequencies and mean length are those of all collections
+    Only versions that answer are searched. Document frequencies and mean lengths are those of all collections
     searched together, so that scores compare between them.
 
     Args:
         tx: a transaction of the tenant searched; another tenant's collection id has no rows there.
         text: the question.
         collection_ids: the collections to search; unknown ones give no hits.
-        top_k: how many chunks to return at most.
+        top_k: how many hits to return at most.
 
     Returns:
-        hits, best first; none when the question holds no term (stop words alone) or no chunk holds one.
+        no hits when the question holds no term (stop words alone) or no chunk holds one.
     """
     wanted = _query_terms(text)
-    if not wanted or not collection_ids or top_k < 1:
-        return []
+    if not wanted or not collection_ids:
+        return KeywordResult((), top_k)
     versions = await postings.collection_versions(tx, list(dict.fromkeys(collection_ids)))
-    collections = [await _read(tx, collection_id, version, wanted) for collection_id, version in versions.items()]
+    collections = [await read(tx, collection_id, version, list(wanted)) for collection_id, version in versions.items()]
     return await asyncio.to_thread(_score, wanted, collections, top_k)
 
 
@@ -186,108 +119,106 @@ def _query_terms(text: str) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-len(item[0]), item[0]))[:_MAX_QUERY_TERMS])
 
 
-async def _read(tx: Transaction, collection_id: UUID, version: int, wanted: Iterable[str]) -> _Collection:
-    """The collection's chunks and the wanted terms, from memory as far as they are there."""
-    key = (tx.tenant_id, collection_id)
-    collection = _cache.get(key, version)
-    if collection is None:
-        collection = _layout(await postings.list_answering(tx, collection_id, _LENGTHS))
-    missing = [term for term in wanted if term not in collection.occurrences]
-    if missing:
-        rows = await postings.find(tx, collection_id, missing)
-        collection.learn(await asyncio.to_thread(_unpack, collection, missing, rows))
-    # The version was read first: a change between the reads is under a number nobody will ask for.
-    # A copy is made, so that giving up terms for memory's sake does not take them from this question.
-    known = {term: collection.occurrences[term] for term in wanted}
-    _cache.put(key, version, collection)
-    return _Collection(
-        collection.documents, collection.starts, collection.lengths, collection.by_document, occurrences=known
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """What BM25 needs to know of all collections together."""
+
+    total: int
+    """Chunks, or documents."""
+    mean_length: float
+    """Terms in one, on average."""
+    weights: Mapping[str, float]
+    """Inverse document frequency by term."""
+    limit: float
+    """The score no chunk reaches: every term as often as can be."""
+
+
+class _Scored:
+    """One collection's chunks and documents with their scores."""
+
+    def __init__(
+        self,
+        collection: IndexedCollection,
+        wanted: Mapping[str, int],
+        of_chunks: _Statistics,
+        of_documents: _Statistics,
+    ) -> None:
+        self.collection = collection
+        self._limits = (of_chunks.limit, of_documents.limit)
+        # Where documents have one chunk each, the document's score says what the chunk's says: no weight.
+        self._context = 1.0 - of_documents.total / of_chunks.total
+        self._scores = np.zeros(len(collection.lengths), dtype=np.float32)
+        self._covered = np.zeros_like(self._scores)
+        self._document_scores = np.zeros(len(collection.documents), dtype=np.float32)
+        self._all_weights = sum(of_chunks.weights.values())
+        damping = _damping(collection.lengths, of_chunks)
+        document_damping = _damping(_document_lengths(collection), of_documents)
+        for term, repetitions in wanted.items():
+            found = collection.occurrences[term]
+            # No place occurs twice in a term, so adding by index adds each once.
+            part = found.counts / (found.counts + damping[found.places])
+            self._scores[found.places] += repetitions * of_chunks.weights[term] * part
+            self._covered[found.places] += of_chunks.weights[term]
+            counts = _document_counts(collection, term)
+            self._document_scores += repetitions * of_documents.weights[term] * counts / (counts + document_damping)
+
+    def best(self, top_k: int) -> list[tuple[UUID, float]]:
+        """The chunks with the highest scores above 0, best first."""
+        if top_k < len(self._scores):
+            places = np.argpartition(self._scores, -top_k)[-top_k:]
+        else:
+            places = np.arange(len(self._scores))
+        places = places[self._scores[places] > 0]
+        places = places[np.argsort(-self._scores[places], kind="stable")]
+        return [(self.collection.chunk_id(int(place)), float(self._scores[place])) for place in places]
+
+    def match(self, place: int) -> KeywordMatch:
+        """The scores of the chunk at a place."""
+        score, document_score = self._scores[place], self._document_scores[self.collection.document_of[place]]
+        return KeywordMatch(
+            float(score),
+            float(score) / self._limits[0],
+            self._context * float(document_score) / self._limits[1],
+            float(self._covered[place]) / self._all_weights,
+        )
+
+
+def _score(wanted: Mapping[str, int], collections: Sequence[IndexedCollection], top_k: int) -> KeywordResult:
+    filled = [collection for collection in collections if len(collection.lengths)]
+    if not filled or top_k < 1:
+        return KeywordResult((), top_k)
+    of_chunks = _statistics(
+        wanted,
+        [collection.lengths for collection in filled],
+        {term: sum(len(one.occurrences[term].places) for one in filled) for term in wanted},
     )
-
-
-def _layout(rows: Sequence[tuple[UUID, int, bytes]]) -> _Collection:
-    """Lay the chunks of all documents side by side."""
-    documents = [(document_id, version) for document_id, version, _ in rows]
-    lengths = [np.frombuffer(entries, dtype=_ENTRY)["count"] for _, _, entries in rows]
-    sizes = np.array([len(part) for part in lengths], dtype=np.int64)
-    return _Collection(
-        documents,
-        starts=np.cumsum(sizes) - sizes,
-        lengths=np.concatenate(lengths).astype(np.float32) if lengths else np.zeros(0, np.float32),
-        by_document={document: place for place, document in enumerate(documents)},
+    of_documents = _statistics(
+        wanted,
+        [_document_lengths(collection) for collection in filled],
+        {term: sum(int(np.count_nonzero(_document_counts(one, term))) for one in filled) for term in wanted},
     )
+    return KeywordResult([_Scored(collection, wanted, of_chunks, of_documents) for collection in filled], top_k)
 
 
-def _unpack(
-    collection: _Collection, missing: Iterable[str], rows: Iterable[tuple[str, UUID, int, bytes]]
-) -> dict[str, _Occurrences]:
-    """Turn rows into places of the collection; rows of versions that do not answer are left out."""
-    packed: dict[str, tuple[list[int], list[bytes]]] = {term: ([], []) for term in missing}
-    for term, document_id, version, entries in rows:
-        document = collection.by_document.get((document_id, version))
-        if document is not None:
-            documents, parts = packed[term]
-            documents.append(document)
-            parts.append(entries)
-    return {term: _join(collection, documents, parts) for term, (documents, parts) in packed.items()}
+def _statistics(
+    wanted: Mapping[str, int], lengths: Sequence[np.ndarray], frequencies: Mapping[str, int]
+) -> _Statistics:
+    total = sum(len(part) for part in lengths)
+    mean_length = sum(float(part.sum()) for part in lengths) / total
+    weights = {term: float(np.log1p((total - n + 0.5) / (n + 0.5))) for term, n in frequencies.items()}
+    return _Statistics(total, mean_length or 1.0, weights, sum(weights[term] * n for term, n in wanted.items()))
 
 
-def _join(collection: _Collection, documents: Sequence[int], parts: Sequence[bytes]) -> _Occurrences:
-    entries = np.frombuffer(b"".join(parts), dtype=_ENTRY)
-    sizes = [len(part) // _ENTRY.itemsize for part in parts]
-    starts = np.repeat(collection.starts[np.asarray(documents, dtype=np.int64)], sizes)
-    places = (starts + entries["ordinal"]).astype(np.int32)
-    return _Occurrences(places, entries["count"].astype(np.float32))
+def _damping(lengths: np.ndarray, statistics: _Statistics) -> np.ndarray:
+    """The part of BM25's denominator that depends on the length alone."""
+    return K1 * (1.0 - B + B * lengths / statistics.mean_length)
 
 
-def _score(wanted: Mapping[str, int], collections: Sequence[_Collection], top_k: int) -> list[KeywordHit]:
-    total = sum(len(collection.lengths) for collection in collections)
-    if total == 0:
-        return []
-    mean_length = sum(float(collection.lengths.sum()) for collection in collections) / total or 1.0
-    weights = {
-        term: _inverse_document_frequency(sum(len(c.occurrences[term].places) for c in collections), total)
-        for term in wanted
-    }
-    hits: list[KeywordHit] = []
-    for collection in collections:
-        hits += _score_one(collection, wanted, weights, mean_length, top_k)
-    # Equal scores in the order of ids, so that the same question gives the same list on every database.
-    hits.sort(key=lambda hit: (-hit.score, hit.chunk_id.int))
-    return hits[:top_k]
+def _document_lengths(collection: IndexedCollection) -> np.ndarray:
+    return np.bincount(collection.document_of, weights=collection.lengths, minlength=len(collection.documents))
 
 
-def _inverse_document_frequency(chunks_with_term: int, total: int) -> float:
-    return float(np.log1p((total - chunks_with_term + 0.5) / (chunks_with_term + 0.5)))
-
-
-def _score_one(
-    collection: _Collection,
-    wanted: Mapping[str, int],
-    weights: Mapping[str, float],
-    mean_length: float,
-    top_k: int,
-) -> list[KeywordHit]:
-    scores = np.zeros(len(collection.lengths), dtype=np.float32)
-    covered = np.zeros_like(scores)
-    damping = K1 * (1.0 - B + B * collection.lengths / mean_length)
-    for term, repetitions in wanted.items():
-        found = collection.occurrences[term]
-        # No place occurs twice in a term, so adding by index adds each once.
-        scores[found.places] += repetitions * weights[term] * found.counts / (found.counts + damping[found.places])
-        covered[found.places] += weights[term]
-    all_weights = sum(weights.values())
-    return [
-        KeywordHit(collection.chunk_id(int(place)), float(scores[place]), float(covered[place]) / all_weights)
-        for place in _best(scores, top_k)
-    ]
-
-
-def _best(scores: np.ndarray, top_k: int) -> np.ndarray:
-    """Places of the highest scores above 0, best first."""
-    if top_k < len(scores):
-        candidates = np.argpartition(scores, -top_k)[-top_k:]
-    else:
-        candidates = np.arange(len(scores))
-    candidates = candidates[scores[candidates] > 0]
-    return candidates[np.argsort(-scores[candidates], kind="stable")]
+def _document_counts(collection: IndexedCollection, term: str) -> np.ndarray:
+    found = collection.occurrences[term]
+    documents = collection.document_of[found.places]
+    return np.bincount(documents, weights=found.counts, minlength=len(collection.documents))

@@ -15,7 +15,7 @@ from chatapp.domain import Actor, RetrievedChunk
 from chatapp.errors import VectorIndexUnavailable
 from chatapp.retrieval import embedder, keyword_index, vector_index
 from chatapp.retrieval.fusion import fuse
-from chatapp.retrieval.keyword_index import KeywordHit
+from chatapp.retrieval.keyword_index import KeywordResult
 from chatapp.retrieval.relevance import is_relevant
 from chatapp.retrieval.terms import terms
 from chatapp.store import chunks
@@ -81,28 +81,15 @@ async def retrieve(
     """
     if not collection_ids or not question.strip():
         return Retrieval((), False, 0.0, 0.0, False, {})
-    (keyword_hits, keyword_ms), vector = await asyncio.gather(
+    (keyword, keyword_ms), vector = await asyncio.gather(
         _timed(_search_keywords(actor, question, collection_ids, candidates)),
         _search_vectors(actor, question, collection_ids, candidates),
     )
-    fused = fuse([hit.chunk_id for hit in keyword_hits], [chunk_id for chunk_id, _ in vector.hits])
-    rows, load_ms = await _timed(_load(actor, list(fused), collection_ids))
-    keyword_by_id = {hit.chunk_id: hit for hit in keyword_hits if hit.chunk_id in rows}
-    cosine_by_id = {chunk_id: cosine for chunk_id, cosine in vector.hits if chunk_id in rows}
-    found = [
-        RetrievedChunk(
-            chunk=rows[chunk_id].chunk,
-            filename=rows[chunk_id].filename,
-            title=rows[chunk_id].title,
-            score=score,
-            keyword_score=keyword_by_id[chunk_id].score if chunk_id in keyword_by_id else None,
-            vector_score=cosine_by_id.get(chunk_id),
-        )
-        for chunk_id, score in fused.items()
-        if chunk_id in rows
-    ]
-    best_cosine = max(cosine_by_id.values(), default=0.0)
-    best_coverage = max((hit.coverage for hit in keyword_by_id.values()), default=0.0)
+    proposed = dict.fromkeys([chunk_id for chunk_id, _ in (*keyword.hits, *vector.hits)])
+    rows, load_ms = await _timed(_load(actor, list(proposed), collection_ids))
+    found = _fuse(rows, keyword, dict(vector.hits))
+    best_cosine = max((cosine for chunk_id, cosine in vector.hits if chunk_id in rows), default=0.0)
+    best_coverage = max((keyword.match(*_place(row)).coverage for row in rows.values()), default=0.0)
     return Retrieval(
         chunks=tuple(_without_duplicates(found, top_k)),
         is_relevant=bool(found) and is_relevant(best_cosine, best_coverage, is_keyword_only=vector.is_down),
@@ -118,9 +105,32 @@ async def retrieve(
     )
 
 
+def _fuse(
+    rows: Mapping[UUID, AnsweringChunk], keyword: KeywordResult, cosines: Mapping[UUID, float]
+) -> list[RetrievedChunk]:
+    """The chunks that may be shown, best first, with the scores that brought them up."""
+    matches = {chunk_id: keyword.match(*_place(row)) for chunk_id, row in rows.items()}
+    cosines = {chunk_id: cosine for chunk_id, cosine in cosines.items() if chunk_id in rows}
+    return [
+        RetrievedChunk(
+            chunk=rows[chunk_id].chunk,
+            filename=rows[chunk_id].filename,
+            title=rows[chunk_id].title,
+            score=score,
+            keyword_score=matches[chunk_id].score or None,
+            vector_score=cosines.get(chunk_id),
+        )
+        for chunk_id, score in fuse(matches, cosines).items()
+    ]
+
+
+def _place(row: AnsweringChunk) -> tuple[UUID, int, int]:
+    return row.chunk.document_id, row.version, row.chunk.ordinal
+
+
 async def _search_keywords(
     actor: Actor, question: str, collection_ids: Sequence[UUID], candidates: int
-) -> list[KeywordHit]:
+) -> KeywordResult:
     async with transaction(actor, readonly=True) as tx:
         return await keyword_index.query(tx, question, collection_ids=collection_ids, top_k=candidates)
 

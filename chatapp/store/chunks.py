@@ -23,6 +23,7 @@ class AnsweringChunk:
     """A chunk of the version its document answers with."""
 
     chunk: Chunk
+    version: int
     filename: str
     title: str
 
@@ -98,6 +99,7 @@ async def load_answering(
             col(chunk.end),
             col(chunk.page),
             col(chunk.heading),
+            col(chunk.version),
             col(version.filename),
             col(version.title),
         )
@@ -114,4 +116,7 @@ async def load_answering(
     if not ids or not collection_ids:
         return {}
     rows = (await tx.session.execute(query)).all()
-    return {row.id: AnsweringChunk(Chunk(*row[:9]), filename=row.filename, title=row.title) for row in rows}
+    return {
+        row.id: AnsweringChunk(Chunk(*row[:9]), version=row.version, filename=row.filename, title=row.title)
+        for row in rows
+    }

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
 from chatapp.domain import Actor, utc_now
-from chatapp.retrieval import keyword_index
+from chatapp.retrieval import keyword_index, occurrences
 from chatapp.retrieval.terms import terms
 from chatapp.store import collections, postings
 from chatapp.store.chunks import chunk_id
@@ -23,9 +23,9 @@ from chatapp.store.tables import CollectionTable, DocumentTable
 
 @pytest.fixture(autouse=True)
 def _fresh_cache():
-    keyword_index.clear_cache()
+    occurrences.clear_cache()
     yield
-    keyword_index.clear_cache()
+    occurrences.clear_cache()
 
 
 async def make_collection(actor: Actor) -> UUID:
@@ -56,13 +56,17 @@ async def add_document(
     return document_id
 
 
-async def search(actor: Actor, text: str, *collection_ids: UUID, top_k: int = 50) -> list[keyword_index.KeywordHit]:
+async def ask(actor: Actor, text: str, *collection_ids: UUID, top_k: int = 50) -> keyword_index.KeywordResult:
     async with transaction(actor, readonly=True) as tx:
         return await keyword_index.query(tx, text, collection_ids=collection_ids, top_k=top_k)
 
 
+async def search(actor: Actor, text: str, *collection_ids: UUID, top_k: int = 50) -> list[tuple[UUID, float]]:
+    return (await ask(actor, text, *collection_ids, top_k=top_k)).hits
+
+
 async def found(actor: Actor, text: str, *collection_ids: UUID) -> list[UUID]:
-    return [hit.chunk_id for hit in await search(actor, text, *collection_ids)]
+    return [chunk_id for chunk_id, _ in await search(actor, text, *collection_ids)]
 
 
 def corpus(documents: int, chunks: int, *, seed: int = 0) -> list[list[str]]:
@@ -86,9 +90,9 @@ async def test_scores_are_those_of_bm25s(database: AsyncEngine, actor: Actor):
     for question in (flat[3], flat[40][:60], " ".join(text.split()[-1] for text in flat[:9])):
         expected = reference.get_scores(list(dict.fromkeys(terms(question))))
         hits = await search(actor, " ".join(dict.fromkeys(question.split())), collection_id, top_k=len(ids))
-        ours = {hit.chunk_id: hit.score for hit in hits}
+        ours = dict(hits)
         assert [ours.get(one, 0.0) for one in ids] == pytest.approx(list(expected), abs=1e-4)
-        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
 
 
 async def test_two_collections_score_as_one(database: AsyncEngine, actor: Actor):
@@ -98,18 +102,22 @@ async def test_two_collections_score_as_one(database: AsyncEngine, actor: Actor)
         await add_document(actor, together, chunks)
         await add_document(actor, first if place < 2 else second, chunks)
     question = texts[1][2]
-    apart = [hit.score for hit in await search(actor, question, first, second)]
-    assert apart == pytest.approx([hit.score for hit in await search(actor, question, together)], abs=1e-5)
+    apart = [score for _, score in await search(actor, question, first, second)]
+    assert apart == pytest.approx([score for _, score in await search(actor, question, together)], abs=1e-5)
 
 
 async def test_the_chunk_that_holds_the_words_comes_first(database: AsyncEngine, actor: Actor):
     collection_id = await make_collection(actor)
     texts = ["Net sales rose to $82,959 in Q3 2023.", "The board met in March.", "Sales of bonds are rare."]
     document_id = await add_document(actor, collection_id, texts)
-    hits = await search(actor, "How much were the net sales in Q3 2023?", collection_id)
-    assert [hit.chunk_id for hit in hits] == [chunk_id(document_id, 1, 0), chunk_id(document_id, 1, 2)]
-    assert hits[0].coverage > 0.7
-    assert 0 < hits[1].coverage < 0.5
+    result = await ask(actor, "How much were the net sales in Q3 2023?", collection_id)
+    assert [one for one, _ in result.hits] == [chunk_id(document_id, 1, 0), chunk_id(document_id, 1, 2)]
+    best, middle, last = (result.match(document_id, 1, place) for place in (0, 2, 1))
+    assert best.coverage == pytest.approx(1.0)
+    assert 0 < middle.coverage < 0.5
+    assert 0 < middle.share < best.share < 1
+    assert last == keyword_index.KeywordMatch(document_share=last.document_share)
+    assert result.match(uuid4(), 1, 0) == keyword_index.KeywordMatch()
     assert await found(actor, "82959", collection_id) == [chunk_id(document_id, 1, 0)]
 
 
@@ -127,7 +135,7 @@ async def test_another_tenants_chunks_do_not_change_the_scores(database: AsyncEn
     await add_document(actor, mine, ["alpha beta", "gamma delta"])
     before = await search(actor, "alpha", mine)
     await add_document(other_actor, theirs, ["alpha alpha alpha"] * 5)
-    keyword_index.clear_cache()
+    occurrences.clear_cache()
     assert await search(actor, "alpha", mine, theirs) == before
 
 
@@ -184,7 +192,7 @@ async def test_a_second_question_reads_only_what_is_new(
 async def test_memory_is_bounded_and_answers_stay_right(
     database: AsyncEngine, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(keyword_index, "_CACHE_BYTES", 2_000)
+    monkeypatch.setattr(occurrences, "_CACHE_BYTES", 2_000)
     collection_ids = [await make_collection(actor) for _ in range(4)]
     texts = corpus(4, 8, seed=5)
     for collection_id, chunks in zip(collection_ids, texts, strict=True):
@@ -192,8 +200,7 @@ async def test_memory_is_bounded_and_answers_stay_right(
     for _ in range(2):
         for collection_id, chunks in zip(collection_ids, texts, strict=True):
             assert await search(actor, chunks[4], collection_id, top_k=1)
-            kept = keyword_index._cache._entries.values()
-            assert sum(collection.size_bytes for _, collection in kept) <= 2_000
+            assert occurrences._cache.size_bytes <= 2_000
 
 
 async def test_many_questions_at_once_get_the_answers_of_one_at_a_time(database: AsyncEngine, actor: Actor):
@@ -202,7 +209,7 @@ async def test_many_questions_at_once_get_the_answers_of_one_at_a_time(database:
         await add_document(actor, collection_id, chunks)
     questions = [chunks[place] for chunks in texts for place in range(4)]
     alone = [await found(actor, question, collection_id) for question in questions]
-    keyword_index.clear_cache()
+    occurrences.clear_cache()
     assert await asyncio.gather(*(found(actor, question, collection_id) for question in questions)) == alone
 
 
@@ -215,6 +222,25 @@ async def test_a_pasted_page_is_a_question_too(database: AsyncEngine, actor: Act
 
 def test_a_chunk_of_any_length_is_packed():
     packed = keyword_index.pack([(0, "alpha " * 70_000), (1, "")])
-    entries = np.frombuffer(packed["alpha"], dtype=keyword_index._ENTRY)
+    entries = np.frombuffer(packed["alpha"], dtype=occurrences.ENTRY)
     assert entries.tolist() == [(0, 65_535)]
-    assert np.frombuffer(packed[""], dtype=keyword_index._ENTRY).tolist() == [(0, 65_535), (1, 0)]
+    assert np.frombuffer(packed[""], dtype=occurrences.ENTRY).tolist() == [(0, 65_535), (1, 0)]
+
+
+async def test_the_document_that_is_meant_lifts_its_chunks(database: AsyncEngine, actor: Actor):
+    collection_id = await make_collection(actor)
+    meant = await add_document(actor, collection_id, ["Zebra Corporation, quarterly report", "Net sales rose."])
+    other = await add_document(actor, collection_id, ["Yak Corporation, quarterly report", "Net sales rose."])
+    result = await ask(actor, "net sales of Zebra", collection_id)
+    one, two = result.match(meant, 1, 1), result.match(other, 1, 1)
+    assert one.score == pytest.approx(two.score)
+    assert one.document_share > two.document_share > 0
+
+
+async def test_documents_of_one_chunk_have_no_second_opinion(database: AsyncEngine, actor: Actor):
+    collection_id = await make_collection(actor)
+    document_id = await add_document(actor, collection_id, ["alpha beta"])
+    await add_document(actor, collection_id, ["gamma"])
+    match = (await ask(actor, "alpha", collection_id)).match(document_id, 1, 0)
+    assert match.share > 0
+    assert match.document_share == 0

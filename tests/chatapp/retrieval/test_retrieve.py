@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from chatapp.domain import Actor, Chunk
 from chatapp.retrieval import embedder as embedding
-from chatapp.retrieval import keyword_index, vector_index
+from chatapp.retrieval import keyword_index, occurrences, vector_index
 from chatapp.retrieval.retrieve import Retrieval, retrieve
 from chatapp.store import chunks, collections, postings
 from chatapp.store.chunks import chunk_id
@@ -33,7 +33,7 @@ HANDBOOK = (
 
 @pytest.fixture(autouse=True)
 def _fresh_cache():
-    keyword_index.clear_cache()
+    occurrences.clear_cache()
 
 
 async def make_collection(actor: Actor) -> UUID:
