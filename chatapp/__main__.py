@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from chatapp.errors import AppError
 from chatapp.settings import Settings, get_settings
+from chatapp.telemetry.log import configure_logging
 
 Run = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
 
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         print(_wrong_settings(error), file=sys.stderr)
         return 2
+    # Commands that keep running set their own level.
+    configure_logging("warning")
     try:
         return asyncio.run(_run_of(chosen.command)(chosen, settings))
     except AppError as error:

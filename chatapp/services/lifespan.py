@@ -41,7 +41,7 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
             stack.push_async_callback(openai_compatible.close_providers)
             turn_runner.open_turn_runner(settings)
             stack.push_async_callback(turn_runner.close_turn_runner)
-        _log.info("parts.opened", role=role)
+        _log.debug("parts.opened", role=role)
         yield
 
 
