@@ -136,7 +136,11 @@ async def sign_out(token: str) -> None:
 
 async def actor_of_session(token: str) -> Actor | None:
     """The actor behind a cookie's value, or None when the session is unknown, ended or expired."""
-    token_hash = _hash(token)
+    return await actor_of_session_hash(session_hash(token))
+
+
+async def actor_of_session_hash(token_hash: str) -> Actor | None:
+    """The actor behind the hash of a cookie's value, for who must not hold the cookie itself."""
     cached = _cached(token_hash)
     if cached is not None:
         return cached
@@ -166,6 +170,11 @@ async def actor_of_key(key: str) -> Actor | None:
     row, user, place = found
     await _note_use(row)
     return _remember(key_hash, _key_actor(row, user, place))
+
+
+def session_hash(token: str) -> str:
+    """The hash under which a session is kept: tells one session from another and opens none."""
+    return _hash(token)
 
 
 async def hash_password(password: str) -> str:

@@ -26,6 +26,8 @@ from chatapp.web.origin import is_own_origin, safe_local_path
 from chatapp.web.reflex_internals import SOCKET_PATH, TOKEN_PARAMETER
 
 SIGN_IN_PATH = "/sign-in"
+SESSION_HEADER = "x-chatapp-session"
+"""Header in which the gate tells the guard whose socket it is: the session's hash, which opens nothing."""
 _NOT_PAGES = ("/v1", "/auth", "/assets", "/healthz", "/readyz", "/metrics", "/ping", "/_health", "/external")
 """Addresses that answer for themselves: routes that ask who is there, and files that are the same for everybody."""
 
@@ -67,7 +69,14 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008, "reason": "not signed in"})
             return
         query = self._bind(scope["query_string"], actor)
-        await self._app({**scope, "query_string": query}, receive, send)
+        await self._app({**scope, "query_string": query, "headers": self._without_cookies(scope)}, receive, send)
+
+    def _without_cookies(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        # Reflex keeps a socket's headers in the tab's state and writes them into its log: no cookie may be among them.
+        token = HTTPConnection(scope).cookies[cookie_name(self._settings)]
+        own = SESSION_HEADER.encode("ascii")
+        kept = [(name, value) for name, value in scope["headers"] if name not in {b"cookie", own}]
+        return [*kept, (own, authentication.session_hash(token).encode("ascii"))]
 
     def _bind(self, query_string: bytes, actor: Actor) -> bytes:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)

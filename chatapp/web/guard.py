@@ -17,9 +17,8 @@ from reflex_base.event import Event
 from chatapp.components.state_bases import AdminState, MemberState, PublicState, set_current_actor
 from chatapp.domain import Actor
 from chatapp.services import authentication
-from chatapp.settings import get_settings
 from chatapp.web import reflex_internals
-from chatapp.web.auth import cookie_name
+from chatapp.web.gate import SESSION_HEADER
 from chatapp.web.origin import safe_local_path
 
 _log = structlog.get_logger(__name__)
@@ -30,8 +29,8 @@ class Guard(Middleware):
 
     async def preprocess(self, app: App, state: BaseState, event: Event) -> StateUpdate | None:  # noqa: ARG002
         """Let the event run (None), or answer it in the handler's place."""
-        token = reflex_internals.cookie_of_socket(state, cookie_name(get_settings()))
-        actor = await authentication.actor_of_session(token) if token else None
+        session = reflex_internals.header_of_socket(state, SESSION_HEADER)
+        actor = await authentication.actor_of_session_hash(session) if session else None
         set_current_actor(actor)
         found = reflex_internals.state_of_event(event.name)
         if found is None:

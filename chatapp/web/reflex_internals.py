@@ -5,7 +5,6 @@ When Reflex is upgraded, `tests/chatapp/web/test_reflex_internals.py` says which
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import reflex as rx
@@ -60,20 +59,15 @@ def is_framework_state(state: type[BaseState]) -> bool:
     return state.__module__.partition(".")[0].startswith("reflex")
 
 
-def cookie_of_socket(state: BaseState, name: str) -> str | None:
-    """A cookie of the handshake that opened the tab's socket; the browser cannot change it afterwards.
+def header_of_socket(state: BaseState, name: str) -> str | None:
+    """A header of the handshake that opened the tab's socket; the browser cannot change it afterwards.
 
     Args:
         state: any state of the tab, while its event is handled.
-        name: the cookie's name.
+        name: the header's name, in lower case.
     """
     router_data: dict[str, Any] = state._get_root_state().router_data
-    header = router_data.get("headers", {}).get("cookie", "")
-    try:
-        morsel = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return morsel.value if morsel is not None else None
+    return router_data.get("headers", {}).get(name) or None
 
 
 def path_of_tab(state: BaseState) -> str:
