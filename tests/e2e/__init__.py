@@ -1,0 +1,1 @@
+"""Tests that use the pages in a real browser."""
