@@ -166,8 +166,10 @@ def _paragraphs(text: str, start: int, end: int, page_starts: list[int]) -> list
         limit = min(end, page_end, start + _MAX_PARAGRAPH_CHARACTERS)
         gap = text.find("\n\n", start, limit)
         stop = limit if gap < 0 else gap
-        if text[start:stop].strip("# \n"):  # number signs before a heading of Markdown are not a paragraph
-            found.append(_block(text, "paragraph", 0, start, stop, page_starts))
+        shown = text[start:stop]
+        if shown.strip("# \n"):  # number signs before a heading of Markdown are not a paragraph
+            first, last = start + len(shown) - len(shown.lstrip("\n")), start + len(shown.rstrip("\n"))
+            found.append(_block(text, "paragraph", 0, first, last, page_starts))
         start = limit if gap < 0 else gap + 2
     return found
 

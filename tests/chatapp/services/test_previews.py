@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from chatapp.domain import Actor, Permission
+from chatapp.errors import InvalidInput, NotFound, NotPermitted
+from chatapp.services import documents, ingestion, previews
+from chatapp.settings import Settings
+from tests.fixtures.ingestion import Upload
+from tests.fixtures.people import MakeActor
+from tests.ingest import samples
+
+pytestmark = pytest.mark.usefixtures("chroma", "embedder")
+
+MARKDOWN = b"# Rules\n\nFirst paragraph.\n\n## Hotels\n\n| City | Limit |\n|---|---|\n| Paris | 220 |\n\nLast one.\n"
+
+
+async def _ingested(upload: Upload, filename: str, data: bytes) -> UUID:
+    document_id = (await upload(filename, data)).document.id
+    await ingestion.ingest_waiting()
+    return document_id
+
+
+async def test_a_preview_is_blocks_with_exact_places(upload: Upload, actor: Actor) -> None:
+    document_id = await _ingested(upload, "rules.md", MARKDOWN)
+    preview = await previews.preview(actor, document_id)
+    assert [(block.kind, block.level, block.text) for block in preview.blocks] == [
+        ("heading", 1, "Rules"),
+        ("paragraph", 0, "First paragraph."),
+        ("heading", 2, "Hotels"),
+        ("table", 0, "| City | Limit |\n|---|---|\n| Paris | 220 |"),
+        ("paragraph", 0, "Last one."),
+    ]
+    text = MARKDOWN.decode()
+    assert all(text[block.start : block.end] == block.text for block in preview.blocks)
+    assert (preview.total_characters, preview.media_type, preview.page_count) == (len(text), "text/markdown", 1)
+
+
+async def test_a_preview_of_a_long_text_is_a_window_around_the_passage(upload: Upload, actor: Actor) -> None:
+    # A word of 120 letters is one piece to the model: long to look at, soon embedded.
+    data = "\n\n".join(f"Paragraph {number} {'x' * 120}." for number in range(1_000)).encode()
+    document_id = await _ingested(upload, "long.txt", data)
+    start = data.index(b"Paragraph 700 ")
+    preview = await previews.preview(actor, document_id, start=start, end=start + 100)
+    assert preview.start <= start < start + 100 <= preview.end
+    assert preview.end - preview.start < 60_000
+    assert any(block.start == start for block in preview.blocks)
+    following = await previews.preview(actor, document_id, start=preview.end)
+    assert following.blocks[0].start >= preview.end - 4
+
+
+async def test_a_passage_of_a_pdf_is_found_on_both_its_pages_and_kept(
+    upload: Upload, actor: Actor, storage: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_id = await _ingested(upload, "a.pdf", samples.pdf(["one two three", "four five six"]))
+    preview = await previews.preview(actor, document_id)
+    start, end = preview.blocks[0].start + len("one "), preview.blocks[1].start + len("four")
+    passage = await previews.passage_rects(actor, document_id, start=start, end=end)
+    assert [page.page for page in passage.pages] == [1, 2]
+    assert all(len(page.rects) == 1 for page in passage.pages)
+
+    monkeypatch.setattr(previews.sandbox, "locate", None)
+    assert await previews.passage_rects(actor, document_id, start=start, end=end) == passage
+    monkeypatch.undo()
+    await documents.delete(actor, document_id)
+    assert not [path for path in (storage.data_dir / "files").rglob("*") if path.is_file()]
+
+
+async def test_a_passage_of_a_text_has_no_pages(upload: Upload, actor: Actor) -> None:
+    document_id = await _ingested(upload, "a.txt", b"some words")
+    assert (await previews.passage_rects(actor, document_id, start=0, end=4)).pages == []
+
+
+async def test_a_range_outside_the_text_is_refused(upload: Upload, actor: Actor) -> None:
+    document_id = await _ingested(upload, "a.txt", b"some words")
+    for start, end in ((-1, 3), (5, 4), (0, 11)):
+        with pytest.raises(InvalidInput):
+            await previews.passage_rects(actor, document_id, start=start, end=end)
+        with pytest.raises(InvalidInput):
+            await previews.preview(actor, document_id, start=start, end=end)
+
+
+async def test_the_bytes_of_every_version_are_there(upload: Upload, actor: Actor) -> None:
+    document_id = await _ingested(upload, "a.txt", b"first words")
+    await upload("b.txt", b"second words", document_id=document_id)
+    answering = await previews.content(actor, document_id)
+    assert (answering.filename, answering.media_type, answering.size_bytes) == ("a.txt", "text/plain", 11)
+    await ingestion.ingest_waiting()
+    assert (await previews.content(actor, document_id)).filename == "b.txt"
+    assert (await previews.content(actor, document_id, version=1)).filename == "a.txt"
+    with pytest.raises(NotFound):
+        await previews.content(actor, document_id, version=3)
+
+
+async def test_another_tenant_and_a_person_without_the_right_see_nothing(
+    upload: Upload, actor: Actor, other_actor: Actor, make_actor: MakeActor
+) -> None:
+    document_id = await _ingested(upload, "a.txt", b"some words")
+    nobody = await make_actor({Permission.CHAT}, tenant=actor.tenant_id)
+    for person, error in ((other_actor, NotFound), (nobody, NotPermitted)):
+        for attempt in (
+            previews.content(person, document_id),
+            previews.preview(person, document_id),
+            previews.passage_rects(person, document_id, start=0, end=1),
+        ):
+            with pytest.raises(error):
+                await attempt
+    with pytest.raises(NotFound):
+        await previews.content(actor, uuid4())
+
+
+def test_a_range_over_pages_leaves_out_the_line_feed_between_them() -> None:
+    # Pages "abc", "" and "defg" joined by line feeds: "abc\n\ndefg".
+    assert previews.page_ranges([0, 4, 5], 9, 1, 7) == [(0, 1, 2), (2, 0, 2)]
+    assert previews.page_ranges([0, 4, 5], 9, 3, 4) == []
