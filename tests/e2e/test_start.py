@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
+
 from tests.e2e.browser import PHONE, WIDE, OpenPage, accessibility_problems, screenshot
 from tests.e2e.product import Product
 
 
 async def test_a_stranger_is_led_to_the_sign_in_page_and_in(open_page: OpenPage, product: Product) -> None:
     page = await open_page("/documents", signed_in=False)
-    await page.wait_for_url("**/sign-in?next=*")
+    await page.wait_for_url(re.compile(r"/sign-in\?next="))
     await page.get_by_label("Email").fill(product.email)
     await page.get_by_label("Password", exact=True).fill(product.password)
     await page.get_by_role("button", name="Sign in").click()
