@@ -10,7 +10,7 @@ import numpy as np
 
 from chatapp.domain import Citation, Source, Support
 from chatapp.pipeline.marks import Mark, find_marks
-from chatapp.pipeline.passages import Unit, coverage, features, numbers, units
+from chatapp.pipeline.passages import Unit, coverage, features, numbers, statements, units
 from chatapp.pipeline.turn import Turn
 from chatapp.retrieval.embedder import embed_texts
 
@@ -22,6 +22,8 @@ _LONGER_GAIN = 0.15
 """A second sentence joins the passage when it covers this much more of the claim."""
 _SUPPORTED = 0.58
 _WEAK = 0.40
+_SOURCE_SHARE = 0.9
+"""What the source says around the passage carries a claim nearly as far as the passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ async def cite(turn: Turn) -> Turn:
     by_number = {source.number: source for source in turn.sources}
     marks = [mark for mark in find_marks(turn.answer) if mark.number in by_number][:_MAX_CITATIONS]
     claims = [_claim(turn.answer, marks, position, by_number) for position in range(len(marks))]
-    supports = await judge_support([(claim.text, _passage_text(claim)) for claim in claims])
+    supports = await judge_support([(claim.text, _passage_text(claim), _source_text(claim)) for claim in claims])
     citations = tuple(_citation(claim, support) for claim, support in zip(claims, supports, strict=True))
     return replace(turn, citations=citations)
 
@@ -114,36 +116,46 @@ def _squeezed(text: str) -> str:
     return re.sub(r"\W+", "", text).casefold()
 
 
-async def judge_support(pairs: Sequence[tuple[str, str]]) -> list[Support]:
+async def judge_support(cases: Sequence[tuple[str, str, str]]) -> list[Support]:
     """How far each passage carries its claim.
 
-    Half is the share of the claim's terms and figures that the passage has, half the likeness of meaning. A figure the
-    passage does not have at all makes it weak at best: a wrong number in a cited sentence is the error that matters.
+    Half is the share of the claim's terms and figures that the passage has, half the likeness of meaning. A figure
+    that the whole source does not have makes it weak at best: a wrong number in a cited sentence is the error that
+    matters.
 
     Args:
-        pairs: claim and passage.
+        cases: claim, passage and whole source, the latter two with their title and headings.
     """
-    if not pairs:
+    if not cases:
         return []
-    vectors = await embed_texts([text for pair in pairs for text in pair])
+    vectors = await embed_texts([text for claim, passage, _ in cases for text in (claim, passage)])
     likeness = np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
-    return [_support(claim, passage, float(cosine)) for (claim, passage), cosine in zip(pairs, likeness, strict=True)]
+    return [_support(*case, float(cosine)) for case, cosine in zip(cases, likeness, strict=True)]
 
 
-def _support(claim: str, passage: str, cosine: float) -> Support:
-    wanted, offered = features(claim), features(passage)
-    measure = 0.5 * coverage(wanted, offered) + 0.5 * max(0.0, cosine)
+def _support(claim: str, passage: str, source: str, cosine: float) -> Support:
+    wanted = features(claim)
+    covered = max(coverage(wanted, features(passage)), _SOURCE_SHARE * coverage(wanted, features(source)))
+    measure = 0.5 * covered + 0.5 * max(0.0, cosine)
     if measure < _WEAK:
         return Support.NONE
-    has_all_figures = numbers(claim) <= numbers(passage)
+    has_all_figures = statements(claim) <= numbers(source)
     return Support.SUPPORTED if measure >= _SUPPORTED and has_all_figures else Support.WEAK
 
 
 def _passage_text(claim: _Claim) -> str:
     chunk = claim.source.retrieved.chunk
-    # What the chunk's title and headings say about it belongs to what it states.
-    context = " ".join((claim.source.retrieved.title, chunk.heading))
-    return f"{context}. {chunk.text[claim.passage[0] : claim.passage[1]]}"
+    return f"{_context(claim)}. {chunk.text[claim.passage[0] : claim.passage[1]]}"
+
+
+def _source_text(claim: _Claim) -> str:
+    return f"{_context(claim)}. {claim.source.retrieved.chunk.text}"
+
+
+def _context(claim: _Claim) -> str:
+    # What the document's name and headings say about a passage belongs to what it states.
+    found = claim.source.retrieved
+    return " ".join((found.filename, found.title, found.chunk.heading))
 
 
 def _citation(claim: _Claim, support: Support) -> Citation:

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chatapp.domain import Source
-from chatapp.pipeline.passages import Unit, coverage, features, numbers, readable_row, units, weights
+from chatapp.pipeline.passages import Unit, coverage, features, numbers, units, weights
+from chatapp.pipeline.table_rows import read_row
 from chatapp.providers.base import Excerpt
 from chatapp.retrieval.embedder import embed_texts
 
 MAX_EXCERPTS = 5
-_EMBEDDED_UNITS = 32
-"""Units compared by meaning; the best by terms. Some 100 ms on one core."""
+_EMBEDDED_UNITS = 14
+"""Units compared by meaning; the best by terms."""
+_EMBEDDED_CHARACTERS = 240
 _MIN_CHARACTERS = 12
 _MAX_CHARACTERS = 600
+_MIN_WORDS = 4
 _CONTEXT_SHARE = 0.6
-"""How much a term counts that stands in the title or heading instead of the unit itself."""
-_COVERAGE_SHARE = 0.5
-"""Terms against meaning: equal parts, as neither wins alone on questions with names and figures."""
+"""How much a term counts that stands in the title or heading, or for a row anywhere in its chunk, not in itself."""
+_ENOUGH_OF_ITS_OWN = 0.3
+"""From this coverage of its own a unit profits fully from what stands around it."""
+_COVERAGE_SHARE = 0.55
+"""Terms against meaning: about equal parts, as neither wins alone on questions with names and figures."""
 _RANK_BONUS = 0.12
 """For a unit of the first source; falls with the source's number."""
+_FIGURE_BONUS = 0.12
+"""For a unit with a figure when the question asks for one."""
+_LEAD_IN_SHARE = 0.6
+"""What is left of the score of a sentence that only announces what follows it, or is cut off in front."""
 _KEEP_SHARE = 0.72
 """A further excerpt must score at least this share of the best."""
 _SAME_SHARE = 0.75
 """Two units with this share of common features say the same."""
+
+_ASKS_FOR_COUNT = re.compile(r"\bhow (?:many|much)\b|\bwhat (?:percentage|share|number|amount)\b", re.IGNORECASE)
+_ASKS_FOR_FIGURE = re.compile(
+    r"\bwhat (?:was|were|is|are) (?:\S+ ){0,6}?(?:total|net|sales|revenues?|income|cost|price|rate|margin|profit|loss|"
+    r"assets|debt|cash|earnings|expenses?|spending|number|amount|value|size|length|weight|date|age)\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"#(?:19|20)\d\d")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(slots=True)
@@ -52,43 +72,81 @@ async def choose_excerpts(question: str, sources: Sequence[Source]) -> tuple[Exc
         at most `MAX_EXCERPTS`, grouped by document; documents in the order of their best source, units in the order
         of the document. Empty only when the sources hold no unit to quote.
     """
-    candidates = _candidates(sources)
+    candidates = await asyncio.to_thread(_best_by_terms, question, sources)
     if not candidates:
         return ()
-    wanted = features(question)
-    _score_by_terms(wanted, candidates)
-    candidates.sort(key=lambda candidate: -candidate.score)
-    candidates = candidates[:_EMBEDDED_UNITS]
     await _add_meaning(question, candidates)
     candidates.sort(key=lambda candidate: -candidate.score)
     return _in_reading_order(_distinct(candidates))
+
+
+def _best_by_terms(question: str, sources: Sequence[Source]) -> list[_Candidate]:
+    """Blocking, some 30 ms."""
+    candidates = [candidate for candidate in _candidates(sources) if _can_answer(question, candidate)]
+    _score_by_terms(question, candidates)
+    candidates.sort(key=lambda candidate: -candidate.score)
+    return candidates[:_EMBEDDED_UNITS]
 
 
 def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
     found: list[_Candidate] = []
     for source in sources:
         chunk = source.retrieved.chunk
-        context = features(f"{source.retrieved.title} {source.retrieved.filename} {chunk.heading}")
+        around = features(f"{source.retrieved.title} {source.retrieved.filename} {chunk.heading}")
+        everywhere = around | features(chunk.text)
         for unit in units(chunk.text):
             raw = chunk.text[unit.start : unit.end]
-            text = readable_row(raw) if unit.is_row else raw
-            if unit.is_heading or not _MIN_CHARACTERS <= len(text) <= _MAX_CHARACTERS:
+            if not _is_quotable(unit, raw):
                 continue
-            found.append(_Candidate(source, unit, text, features(text), context))
+            text = read_row(chunk.text, unit.start, unit.end) if unit.is_row else raw
+            # A row leaves to its table what the table is about.
+            found.append(_Candidate(source, unit, text, features(raw), everywhere if unit.is_row else around))
     return found
 
 
-def _score_by_terms(wanted: set[str], candidates: Sequence[_Candidate]) -> None:
+def _is_quotable(unit: Unit, raw: str) -> bool:
+    if unit.is_heading or not _MIN_CHARACTERS <= len(raw) <= _MAX_CHARACTERS:
+        return False
+    return len(_WORD.findall(raw)) >= (1 if unit.is_row else _MIN_WORDS)
+
+
+def _can_answer(question: str, candidate: _Candidate) -> bool:
+    return not _ASKS_FOR_COUNT.search(question) or _has_figure(candidate)
+
+
+def _has_figure(candidate: _Candidate) -> bool:
+    return any(feature.startswith("#") and not _YEAR.fullmatch(feature) for feature in candidate.own)
+
+
+def _says_little(candidate: _Candidate) -> bool:
+    """Whether a unit only announces what follows, is cut off in front, or is a row without a figure, as a footer is."""
+    if candidate.unit.is_row:
+        return not any(len(feature) > 3 and not _YEAR.fullmatch(feature) for feature in numbers(candidate.text))
+    return candidate.text.endswith(":") or (candidate.text[:1].islower() and not candidate.text[1:2].isupper())
+
+
+def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:
+    wanted = features(question)
+    wants_figure = bool(_ASKS_FOR_FIGURE.search(question))
     weight = weights([candidate.own for candidate in candidates])
     for candidate in candidates:
         own = coverage(wanted, candidate.own, weight)
         with_context = coverage(wanted, candidate.own | candidate.context, weight)
-        covered = own + _CONTEXT_SHARE * (with_context - own)
+        # Around a unit that says nothing of the question itself, everything may be about it and the unit not.
+        share = _CONTEXT_SHARE * min(1.0, own / _ENOUGH_OF_ITS_OWN)
+        covered = own + share * (with_context - own)
         candidate.score = _COVERAGE_SHARE * covered + _RANK_BONUS / candidate.source.number
+        if wants_figure and _has_figure(candidate):
+            candidate.score += _FIGURE_BONUS
+        if _says_little(candidate):
+            candidate.score *= _LEAD_IN_SHARE
 
 
 async def _add_meaning(question: str, candidates: Sequence[_Candidate]) -> None:
-    texts = [question, *(f"{candidate.source.retrieved.title}. {candidate.text}" for candidate in candidates)]
+    texts = [question]
+    texts += [
+        f"{candidate.source.retrieved.title}. {candidate.text}"[:_EMBEDDED_CHARACTERS] for candidate in candidates
+    ]
     vectors = await embed_texts(texts)
     similarity = vectors[1:] @ vectors[0]
     for candidate, cosine in zip(candidates, np.clip(similarity, 0.0, 1.0), strict=True):

@@ -13,16 +13,21 @@ from dataclasses import dataclass
 
 from chatapp.retrieval.terms import terms
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![^\W\d_])\d[\d,]*(?:\.\d+)?")
+_DATE = re.compile(
+    r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+\d{1,2}\b"
+    r"|\b(?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"#(?:19|20)\d\d")
 _PLAIN_NUMBER = re.compile(r"[\d.,]+")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•▪◦‣–]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+")
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s+[\"'“‘(\[]*[A-Z0-9•])|[。！？]")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s+[\"'“‘(\[]*[A-Z0-9•]|\s*\n)|[。！？]")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nos|vs|Inc|Corp|Ltd|Co|Jr|Sr|etc|e\.g|i\.e|approx|Fig|Sec|Art|pp?|cf|al)"
     r"|\b[A-Z](?:\.[A-Z])*)\.$"
 )
-_CELL_GAP = re.compile(r"\s*\|\s*|\t+|\s{3,}")
 _MIN_ROW_NUMBERS = 2
 _NUMBER_WEIGHT = 3.0
 """A figure says more about whether two texts state the same thing than a word does."""
@@ -94,7 +99,7 @@ def _lines(text: str) -> Iterable[tuple[int, int]]:
 
 
 def _is_row(line: str) -> bool:
-    if line.count("|") >= 2 or "\t" in line:
+    if " | " in line or "\t" in line:
         return True
     numbers = _NUMBER.findall(line)
     words = re.findall(r"[^\W\d_]{2,}", line)
@@ -105,7 +110,7 @@ def _is_row(line: str) -> bool:
 def _ends_short(text: str, start: int, end: int, next_line: str) -> bool:
     """Whether a line ends a heading or label rather than being broken by the width of the page."""
     last_line = text[max(start, text.rfind("\n", start, end) + 1) : end]
-    return len(last_line) < 40 and last_line[-1:] not in {",", "-"} and next_line[:1].isupper()
+    return len(last_line) < 40 and last_line[-1:] not in {",", "-"} and next_line[:2] != next_line[:2].lower()
 
 
 def _sentences(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
@@ -121,12 +126,6 @@ def _sentences(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
         yield begin, end
 
 
-def readable_row(row: str) -> str:
-    """A table row as one would read it aloud: its cells with a dot between them, without ruling."""
-    cells = [cell.strip() for cell in _CELL_GAP.split(row.strip().strip("|"))]
-    return " · ".join(cell for cell in cells if cell and not set(cell) <= set("-:= "))
-
-
 def features(text: str) -> set[str]:
     """What a text is about: stemmed terms, and its figures without separators (`82,959` and `82959` are one)."""
     return {*(term for term in terms(text) if not _PLAIN_NUMBER.fullmatch(term)), *numbers(text)}
@@ -135,6 +134,11 @@ def features(text: str) -> set[str]:
 def numbers(text: str) -> set[str]:
     """The figures in a text, without thousands separators and trailing zeros behind the point."""
     return {_normal(number) for number in _NUMBER.findall(text)}
+
+
+def statements(text: str) -> set[str]:
+    """The figures in a text that state something: all but those of days and years."""
+    return numbers(_DATE.sub(" ", text))
 
 
 def _normal(number: str) -> str:
@@ -153,7 +157,7 @@ def weights(texts: Sequence[set[str]]) -> dict[str, float]:
 
 
 def coverage(wanted: set[str], offered: set[str], weight: Mapping[str, float] | None = None) -> float:
-    """The share of what is wanted that a text offers, in [0, 1]; figures count three times.
+    """The share of what is wanted that a text offers, in [0, 1]; figures but days and years count three times.
 
     Args:
         wanted: features of the question or claim.
@@ -166,7 +170,12 @@ def coverage(wanted: set[str], offered: set[str], weight: Mapping[str, float] | 
 
     def worth(feature: str) -> float:
         base = weight.get(feature, heaviest) if weight else 1.0
-        return base * (_NUMBER_WEIGHT if feature.startswith("#") else 1.0)
+        return base * (_NUMBER_WEIGHT if _is_telling(feature) else 1.0)
 
     total = sum(worth(feature) for feature in wanted)
     return sum(worth(feature) for feature in wanted & offered) / total if total else 0.0
+
+
+def _is_telling(feature: str) -> bool:
+    # Days and years stand in every second sentence of a report.
+    return feature.startswith("#") and len(feature) > 3 and not _YEAR.fullmatch(feature)
