@@ -1,5 +1,5 @@
 /* Citation chips with their hover card, and the row of sources under an answer. */
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { HoverCard } from "radix-ui";
 import { FileText } from "lucide-react";
 
@@ -29,16 +29,21 @@ const SUPPORT = {
 
 export function CitationChip({ turn, number, offset, onOpen }) {
   const [isOpen, setOpen] = useState(false);
+  /* A chip that was just pressed shows no card: the panel says all the card does, and the card would lie over it. */
+  const isPressed = useRef(false);
   const citation = findCitation(turn, number, offset);
   if (!citation) return null;
   const doubt = SUPPORT[citation.support];
   const press = () => {
-    /* The panel says all the card does; the card would lie over it. */
+    isPressed.current = true;
     setOpen(false);
     onOpen(number, offset);
   };
+  const release = () => {
+    isPressed.current = false;
+  };
   return (
-    <HoverCard.Root open={isOpen} onOpenChange={setOpen} openDelay={180} closeDelay={120}>
+    <HoverCard.Root open={isOpen} onOpenChange={(open) => setOpen(open && !isPressed.current)} openDelay={180} closeDelay={120}>
       <HoverCard.Trigger asChild>
         <button
           type="button"
@@ -46,6 +51,11 @@ export function CitationChip({ turn, number, offset, onOpen }) {
           data-number={number}
           data-offset={offset}
           aria-description={doubt}
+          onPointerDown={() => {
+            isPressed.current = true;
+          }}
+          onPointerLeave={release}
+          onBlur={release}
           onClick={press}
         >
           {number}

@@ -92,6 +92,7 @@ export class Blocks {
       if (token.type !== "space" && token.type !== "def") blocks.push({ key: place, token });
       place += token.raw.length;
     }
+    if (isGrowing && isTableToCome(blocks.at(-1)?.token)) blocks.pop();
     const shown = [...this.settled, ...blocks];
     if (isGrowing && tokens.length > 4) this.settle(tokens.slice(0, -3));
     return shown;
@@ -106,6 +107,11 @@ export class Blocks {
     }
     this.settledText += raw;
   }
+}
+
+/* The head of a table is a paragraph of bars until the line below it is written: it waits unseen. */
+function isTableToCome(token) {
+  return token?.type === "paragraph" && /^\s*\|/.test(token.raw);
 }
 
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00A0", mdash: "—", ndash: "–", hellip: "…" };
