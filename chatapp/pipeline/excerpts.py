@@ -45,6 +45,10 @@ _ASKS_FOR_FIGURE = re.compile(
     r"assets|debt|cash|earnings|expenses?|spending|number|amount|value|size|length|weight|date|age)\b",
     re.IGNORECASE,
 )
+_ANNOUNCES = re.compile(
+    r"\bas follows\b|\bfollowing (?:table|chart|figure|list)|\btable (?:below|above)", re.IGNORECASE
+)
+_BULLET = re.compile(r"^[•▪◦‣●*+-]\s+")
 _YEAR = re.compile(r"#(?:19|20)\d\d")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -98,7 +102,7 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
             raw = chunk.text[unit.start : unit.end]
             if not _is_quotable(unit, raw):
                 continue
-            text = read_row(chunk.text, unit.start, unit.end) if unit.is_row else raw
+            text = read_row(chunk.text, unit.start, unit.end) if unit.is_row else _BULLET.sub("", raw)
             # A row leaves to its table what the table is about.
             found.append(_Candidate(source, unit, text, features(raw), everywhere if unit.is_row else around))
     return found
@@ -122,7 +126,9 @@ def _says_little(candidate: _Candidate) -> bool:
     """Whether a unit only announces what follows, is cut off in front, or is a row without a figure, as a footer is."""
     if candidate.unit.is_row:
         return not any(len(feature) > 3 and not _YEAR.fullmatch(feature) for feature in numbers(candidate.text))
-    return candidate.text.endswith(":") or (candidate.text[:1].islower() and not candidate.text[1:2].isupper())
+    if candidate.text.endswith(":") or _ANNOUNCES.search(candidate.text):
+        return True
+    return candidate.text[:1].islower() and not candidate.text[1:2].isupper()
 
 
 def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:

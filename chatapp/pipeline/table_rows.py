@@ -12,10 +12,11 @@ _FIGURE = re.compile(r"\$?\s?\(?\$?\s?\d[\d,]*(?:\.\d+)?\s?\)?\s?%?\)?|(?<=\s)[â
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _PERIOD = re.compile(
     r"(?:(?:Three|Six|Nine|Twelve|Thirteen|Twenty-Six|Thirty-Nine|Quarter|Fiscal)\s+)?(?:Months?|Weeks?|Quarters?|Years?)"
-    rf"\s+Ended(?:\s+{_MONTH}\s+\d{{1,2}}(?!\d|,?\s*(?:19|20)\d\d))?",
+    rf"\s+Ended(?P<day>\s+{_MONTH}\s+\d{{1,2}})?",
     re.IGNORECASE,
 )
-_DATE = re.compile(rf"{_MONTH}\s+\d{{1,2}},\s+(?:19|20)\d\d|Q[1-4]\s+(?:19|20)\d\d|(?:19|20)\d\d", re.IGNORECASE)
+_DATE = re.compile(rf"{_MONTH}\s+\d{{1,2}},\s+(?:19|20)\d\d", re.IGNORECASE)
+_YEAR = re.compile(r"(?:Q[1-4]\s+)?(?:19|20)\d\d", re.IGNORECASE)
 _GROUP = re.compile(r"^[^\d:|]{2,60}:$")
 _CELL_GAP = re.compile(r"\s*\|\s*|\t+")
 _RULING = set("-:= ")
@@ -91,24 +92,35 @@ def _group_above(above: list[str]) -> str:
 
 
 def _column_heads(above: list[str], columns: int) -> list[str] | None:
+    """What each column stands for: one date or year a column, under as many periods as share them evenly."""
     if not 1 <= columns <= _MAX_COLUMNS:
         return None
     head = _head_text(above)
-    dates = [" ".join(match.group().split()) for match in _DATE.finditer(head)][-columns:]
-    periods = [" ".join(match.group().split()).rstrip(",") for match in _PERIOD.finditer(head)]
-    if len(dates) != columns or len(_DATE.findall(head)) != columns:
+    dates = [" ".join(date.split()) for date in _DATE.findall(head)]
+    years = [" ".join(year.split()) for year in _YEAR.findall(head)]
+    periods = [" ".join(match.group().split()) for match in _PERIOD.finditer(head)]
+    if len(years) != columns:
         return None
-    if periods and columns % len(periods) == 0 and len(periods) <= columns:
+    if len(dates) == columns:
+        periods = [_without_day(match) for match in _PERIOD.finditer(head)]
+    heads = dates if len(dates) == columns else years
+    if periods and columns % len(periods) == 0:
         width = columns // len(periods)
-        return [f"{periods[at // width]} {date}" for at, date in enumerate(dates)]
-    return dates
+        heads = [f"{periods[at // width]} {date}" for at, date in enumerate(heads)]
+    # Columns that cannot be told apart are not named at all.
+    return heads if len(set(heads)) == columns else None
+
+
+def _without_day(match: re.Match[str]) -> str:
+    """A period whose day belongs to the first column's date."""
+    return " ".join(match.group().removesuffix(match.group("day") or "").split())
 
 
 def _head_text(above: list[str]) -> str:
     """The lines over the first row that hold periods, dates and years and little else."""
     lines: list[str] = []
     for line in reversed(above):
-        rest = _DATE.sub("", _PERIOD.sub("", line))
+        rest = _YEAR.sub("", _DATE.sub("", _PERIOD.sub("", line)))
         rest = re.sub(rf"{_MONTH}|\d{{1,2}},?|[,\s]", "", rest, flags=re.IGNORECASE)
         if not rest:
             lines.append(line)

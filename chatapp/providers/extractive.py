@@ -14,9 +14,9 @@ from typing import ClassVar
 from chatapp.domain import Usage
 from chatapp.providers.base import Delta, Excerpt, ProviderConfig, ProviderRequest
 
-_FRAME_CHARACTERS = 28
-_FRAME_SECONDS = 0.02
-"""About 1,400 characters a second: an answer takes less than a second and still reads as it grows."""
+_FRAME_CHARACTERS = 40
+_FRAME_SECONDS = 0.018
+"""About 2,200 characters a second: an answer takes less than a second and still reads as it grows."""
 
 _MARKUP = re.compile(r"([\\`*<])")
 _BRACKETED_NUMBER = re.compile(r"\[(\d[\d,\s]*)\]")

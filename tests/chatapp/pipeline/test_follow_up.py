@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from chatapp.pipeline.follow_up import carry_over
+
+pytestmark = pytest.mark.usefixtures("embedder")
+SALES = "What were Apple's total net sales in the quarter ended June 25, 2022?"
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "standalone"),
+    [
+        ([SALES], "And what about Amazon?", "What were Amazon's total net sales in the quarter ended June 25, 2022?"),
+        ([SALES], "and for July 1, 2023?", "What were Apple's total net sales in the quarter ended July 1, 2023?"),
+        (["How did sales do in 2022?"], "And in 2023?", "How did sales do in 2023?"),
+        (["What was revenue in Q3 2022?"], "and Q1 2023?", "What was revenue in Q1 2023?"),
+        (["What were Apple's sales in Japan?"], "And in China?", "What were Apple's sales in China?"),
+        (["What is the notice period?", "And for managers?"], "And in Spain?", None),
+        (
+            ["Who is the chairman?"],
+            "When was he elected to the board?",
+            "Who is the chairman? When was he elected to the board?",
+        ),
+        (
+            ["What is the notice period?"],
+            "How long is parental leave for employees?",
+            "How long is parental leave for employees?",
+        ),
+        ([], "And what about 2023?", "And what about 2023?"),
+    ],
+)
+async def test_a_follow_up_stands_alone(before: list[str], question: str, standalone: str | None) -> None:
+    made = await carry_over(before, question)
+    if standalone is None:
+        assert "notice period" in made
+        assert "managers" in made
+        assert "Spain" in made
+    else:
+        assert made == standalone
