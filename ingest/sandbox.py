@@ -1,8 +1,8 @@
-"""Parsing in a child process: a fresh interpreter with limits, that can write no file and knows no secret.
+"""Parsing in a child process: with limits, without secrets, unable to write a file.
 
 What a hostile file can do ends with the child: it is killed after so many seconds of processor or clock, cannot
 hold more than so much memory, and a crash of a library in it is a sentence for the person. The child sends its result
-through a pipe and may not create files at all, so no temporary file can be left behind.
+over a socket and may not create files at all, so no temporary file can be left behind. `ingest.child` runs there.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import json
 import math
 import os
 import signal
+import socket
 import struct
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ _FRAME = struct.Struct("<cI")
 _MAX_FRAME_BYTES = 256 * 1024 * 1024
 _BYTES_A_CPU_SECOND = 1024 * 1024
 _BASE_CPU_SECONDS = 5
+_END_SECONDS = 5.0
 _ERRORS: dict[str, type[IngestError]] = {
     cls.code: cls for cls in (ParseFailed, EmptyDocument, UnsupportedMediaType, IngestError)
 }
@@ -105,66 +108,98 @@ async def locate(path: Path, *, ranges: list[tuple[int, int, int]], limits: Limi
     return await _run({"action": "locate", "path": str(path), "ranges": ranges}, limits, lambda _: None)
 
 
-async def _run(request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]) -> Any:
-    child = await _start()
-    is_answered = False
-    try:
-        async with asyncio.timeout(limits.wall_seconds):
-            result = await _converse(child, request, limits, on_progress)
-        is_answered = True
-        return result
-    except TimeoutError as error:
-        raise TooSlow from error
-    except IngestError:
-        is_answered = True
-        raise
-    finally:
-        # A child that has answered ends by itself; its alarm sees to that.
-        if not is_answered and child.returncode is None:
-            with suppress(ProcessLookupError):
-                child.kill()
-        await child.wait()
+class _Forker:
+    """The process that makes children, started when the first file comes and ended by `close_sandbox`."""
+
+    lock = threading.Lock()
+    process: subprocess.Popen[bytes] | None = None
+    control: socket.socket | None = None
 
 
-async def _start() -> Process:
+def close_sandbox() -> None:
+    """End the forker and with it every child. Blocking, some milliseconds."""
+    with _Forker.lock:
+        process, control = _Forker.process, _Forker.control
+        _Forker.process = _Forker.control = None
+    if control is not None:
+        control.close()
+    if process is not None:
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _start_forker() -> socket.socket:
+    if _Forker.control is not None:
+        _Forker.control.close()  # of one that died
+    control, theirs = socket.socketpair()
     # No environment: keys of providers and the database's address are not for a process that reads strangers' files.
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-c", _START, str(_ROOT),
-        stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/",
+    # A session of its own: Ctrl-C is for the parent, which ends it in order.
+    _Forker.process = subprocess.Popen(  # noqa: S603  # our own code
+        [sys.executable, "-I", "-c", _START, str(_ROOT)],
+        stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
     )  # fmt: skip
+    theirs.close()
+    _Forker.control = control
+    return control
 
 
-async def _converse(
-    child: Process, request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]
-) -> Any:
-    if child.stdin is None or child.stdout is None:
-        raise RuntimeError("the child was started without pipes")
+def _call_child() -> socket.socket:
+    """A socket with a fresh child at its other end. Blocking, some milliseconds unless the forker must start."""
+    ours, theirs = socket.socketpair()
+    with theirs, _Forker.lock:
+        is_alive = _Forker.process is not None and _Forker.process.poll() is None
+        control = _Forker.control if is_alive and _Forker.control is not None else _start_forker()
+        socket.send_fds(control, [b"c"], [theirs.fileno()])
+    return ours
+
+
+async def _run(request: dict[str, Any], limits: Limits, on_progress: Callable[[float], None]) -> Any:
     whole = {
         **request,
         "cpu_seconds": limits.cpu_seconds,
         "wall_seconds": math.ceil(limits.wall_seconds) + 1,
         "memory_bytes": limits.memory_bytes,
     }
+    talk = await asyncio.to_thread(_call_child)
+    reader, writer = await asyncio.open_unix_connection(sock=talk)
     try:
-        child.stdin.write(json.dumps(whole).encode() + b"\n")
+        async with asyncio.timeout(limits.wall_seconds):
+            writer.write(json.dumps(whole).encode() + b"\n")
+            return await _listen(reader, on_progress)
+    except TimeoutError as error:
+        raise TooSlow from error
+    finally:
+        # Hanging up ends the child, if it has not ended by itself.
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _listen(reader: asyncio.StreamReader, on_progress: Callable[[float], None]) -> Any:
+    try:
         while True:
-            kind, size = _FRAME.unpack(await child.stdout.readexactly(_FRAME.size))
+            kind, size = _FRAME.unpack(await reader.readexactly(_FRAME.size))
             if size > _MAX_FRAME_BYTES:
                 raise TooLargeUnfolded
-            body = await child.stdout.readexactly(size)
+            body = await reader.readexactly(size)
             if kind == b"P":
                 on_progress(float(body))
             else:
                 return await asyncio.to_thread(_result, kind, body)
-    except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as error:
-        raise _cause_of_death(await child.wait()) from error
+    except (asyncio.IncompleteReadError, ConnectionError) as error:
+        raise Damaged from error
 
 
 def _result(kind: bytes, body: bytes) -> Any:
     content = json.loads(body)
     if kind == b"E":
         raise _ERRORS.get(content["code"], ParseFailed)(content["message"])
+    if kind == b"X":
+        raise _cause_of_death(content["status"])
     return content
 
 

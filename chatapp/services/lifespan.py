@@ -15,6 +15,7 @@ from chatapp.retrieval import embedder, vector_index
 from chatapp.services import turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
+from ingest import sandbox
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,7 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
         _open_store(stack, settings)
         if role != "command":
             await _open_retrieval(stack, settings, role)
+        stack.callback(sandbox.close_sandbox)  # starts by itself when the first file comes
         if role == "web":
             openai_compatible.open_providers()
             stack.push_async_callback(openai_compatible.close_providers)

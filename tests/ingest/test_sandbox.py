@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chatapp.errors import IngestError, ParseFailed
@@ -18,8 +19,17 @@ from ingest.sandbox import Limits, TooSlow
 from tests.ingest import samples
 
 LIMITS = Limits(cpu_seconds=5, wall_seconds=30.0, memory_bytes=512 * 1024 * 1024)
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pytest.fixture(autouse=True)
+def _own_forker() -> Iterator[None]:
+    """Each test starts its children anew, from whatever it has patched."""
+    sandbox.close_sandbox()
+    yield
+    sandbox.close_sandbox()
+
+
+PROJECT = Path(__file__).parents[2]
 CONTENT_TYPES = '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
 
 
@@ -31,6 +41,7 @@ async def _parse(tmp_path: Path, filename: str, data: bytes, limits: Limits = LI
     try:
         return await sandbox.parse(path, filename=filename, media_type=media_type, limits=limits)
     finally:
+        sandbox.close_sandbox()  # now the use of all children is known
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         assert cpu <= limits.cpu_seconds + 0.5
@@ -158,33 +169,87 @@ async def test_a_child_without_memory_says_so(tmp_path: Path) -> None:
 
 
 async def test_cancelling_ends_the_child(tmp_path: Path, endless: None) -> None:
-    task = asyncio.create_task(_parse(tmp_path, "a.txt", b"some text"))
+    path = tmp_path / "content"
+    path.write_bytes(b"some text")
+    task = asyncio.create_task(sandbox.parse(path, filename="a.txt", media_type="text/plain", limits=LIMITS))
     await asyncio.sleep(0.5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222  # there is none to wait for
+    assert await _children_left() == []
+
+
+async def _children_left() -> list[psutil.Process]:
+    assert sandbox._Forker.process is not None
+    forker = psutil.Process(sandbox._Forker.process.pid)
+    for _ in range(20):
+        if not forker.children():
+            break
+        await asyncio.sleep(0.1)
+    return forker.children()
+
+
+async def test_a_parent_that_dies_takes_its_children_along(tmp_path: Path, endless: None) -> None:
+    (tmp_path / "content").write_bytes(b"some text")
+    code = (
+        "import asyncio, sys; from pathlib import Path; from ingest import sandbox\n"
+        f"sandbox._START = {sandbox._START!r}\n"
+        f"path = Path({str(tmp_path / 'content')!r})\n"
+        "limits = sandbox.Limits(30, 30.0, 1 << 29)\n"
+        "asyncio.run(sandbox.parse(path, filename='a', media_type='text/plain', limits=limits))"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=PROJECT)
+    family: list[psutil.Process] = []
+    for _ in range(100):
+        family = psutil.Process(parent.pid).children(recursive=True)
+        if len(family) == 2:
+            break
+        await asyncio.sleep(0.1)
+    assert len(family) == 2
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, family, 5)
+    assert alive == []
+
+
+async def test_a_forker_that_died_is_started_again(tmp_path: Path) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(b"some text")
+    for _ in range(2):
+        parsed = await sandbox.parse(path, filename="a.txt", media_type="text/plain", limits=LIMITS)
+        assert parsed.text == "some text"
+        assert sandbox._Forker.process is not None
+        sandbox._Forker.process.kill()
+        await asyncio.to_thread(sandbox._Forker.process.wait)
+
+
+async def test_many_files_are_parsed_at_once(tmp_path: Path) -> None:
+    async def one(number: int) -> str:
+        path = tmp_path / str(number)
+        path.write_bytes(b"text of %d" % number)
+        return (await sandbox.parse(path, filename="a.txt", media_type="text/plain", limits=LIMITS)).text
+
+    assert await asyncio.gather(*map(one, range(40))) == [f"text of {number}" for number in range(40)]
+    assert await _children_left() == []
 
 
 async def test_the_child_knows_no_secret_and_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import os; from ingest import child; "
-        "child._limit({'cpu_seconds': 5, 'memory_bytes': 1 << 29, 'wall_seconds': 9}); "
-        "kept = [name for name in os.environ if 'KEY' in name]; "
-        f"file = open({str(tmp_path / 'written')!r}, 'wb'); "
-        "failed = False\n"
-        "try:\n    file.write(b'x'); file.flush()\n"
-        "except OSError:\n    failed = True\n"
-        "child._send(b'R', repr((kept, failed)).encode()); os._exit(0)"
+        "import sys; sys.path.insert(0, sys.argv[1]); import os; from ingest import child\n"
+        "def look(request):\n"
+        "    secrets = [name for name in os.environ if 'KEY' in name]\n"
+        "    try:\n"
+        f"        file = open({str(tmp_path / 'written')!r}, 'wb'); file.write(b'x'); file.flush()\n"
+        "        could_write = True\n"
+        "    except OSError:\n"
+        "        could_write = False\n"
+        "    return {'title': '', 'text': repr((secrets, could_write)), 'page_starts': [0], 'blocks': []}\n"
+        "child._parse = look\n"
+        "child.main()"
     )
     monkeypatch.setattr(sandbox, "_START", code)
-    child = await sandbox._start()
-    assert child.stdout is not None
-    out = await child.stdout.read()
-    await child.wait()
-    assert out.endswith(b"([], True)")
+    assert (await _parse(tmp_path, "a.txt", b"some text")).text == "([], False)"
 
 
 async def test_a_passage_is_found_on_its_page(tmp_path: Path) -> None:
