@@ -38,7 +38,7 @@ _BUILT_IN_ADDRESS = re.compile(r"""(["'`])(http|ws)://localhost:\d+(/[^"'`]*)\1"
 
 
 class BuildFailed(Misconfigured):
-    """The front end could not be built; the message says where the whole log is."""
+    """The pages could not be built."""
 
 
 class SameOriginPlugin(Plugin):

@@ -9,9 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-
 from chatapp.errors import AppError, UpstreamError
 from chatapp.retrieval import embedder, vector_index
 from chatapp.settings import Settings
@@ -41,7 +38,7 @@ async def readiness(settings: Settings) -> dict[str, str]:
 
     A missing vector index is told but does not stop the product: answers then come from keywords alone.
     """
-    states = {"database": await _state(_ping_database), "vector_index": await _state(vector_index.heartbeat)}
+    states = {"database": await _state(schema.ping), "vector_index": await _state(vector_index.heartbeat)}
     if settings.redis_url.get_secret_value():
         states["redis"] = await _state(redis.ping)
     return states
@@ -56,15 +53,11 @@ async def _state(ping: Callable[[], Awaitable[None]]) -> str:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await ping()
-    except (UpstreamError, SQLAlchemyError, OSError) as error:
-        # The first line only: drivers append addresses and statements.
-        return str(error).partition("\n")[0] or type(error).__name__
+    except TimeoutError:
+        return f"no answer within {_ANSWER_SECONDS:.0f} seconds"
+    except UpstreamError as error:
+        return error.message
     return "ok"
-
-
-async def _ping_database() -> None:
-    async with engine().connect() as connection:
-        await connection.execute(select(1))
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -140,7 +133,7 @@ def _model(settings: Settings) -> Finding:
 
 
 async def _database() -> Finding:
-    state = await _state(_ping_database)
+    state = await _state(schema.ping)
     name = engine().dialect.name
     if state != "ok":
         return _server(f"database ({name})", state, "Start the server, or correct DATABASE_URL.")

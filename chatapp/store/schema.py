@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.errors import Misconfigured
+from chatapp.errors import Misconfigured, UpstreamError
 from chatapp.store.database import engine
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 7_023_514
 """Any number, the same for every process: PostgreSQL's name of the lock."""
+
+
+class DatabaseUnavailable(UpstreamError):
+    """The database cannot be reached at the moment. Try again."""
+
+    code = "database_unavailable"
+    status_code = 503
 
 
 async def migrate() -> None:
@@ -35,6 +43,20 @@ async def is_current() -> bool:
     async with engine().connect() as connection:
         found, head = await connection.run_sync(_revisions)
     return found == head
+
+
+async def ping() -> None:
+    """Ask the open database for a sign of life.
+
+    Raises:
+        DatabaseUnavailable: there is none; its message is the driver's first line.
+    """
+    try:
+        async with engine().connect() as connection:
+            await connection.execute(select(1))
+    except (SQLAlchemyError, OSError) as error:
+        # Drivers append addresses and statements in further lines.
+        raise DatabaseUnavailable(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
 async def make_revision(message: str) -> Path:

@@ -17,7 +17,7 @@ from chatapp.domain import Actor
 from chatapp.errors import AppError, InvalidInput
 from chatapp.services import turns
 from chatapp.services.turn_views import TurnView
-from chatapp.store.turn_log import TurnEvent
+from chatapp.services.turns import TurnEvent
 from chatapp.web.auth import SignedIn
 from chatapp.web.errors import error_body
 from chatapp.web.event_stream import EventStreamResponse, while_connected

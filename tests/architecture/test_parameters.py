@@ -1,0 +1,87 @@
+"""Who acts comes first in services, the transaction first in store functions."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.source import Function, Module, modules_in
+
+_TENANTLESS_SERVICES = {
+    "authentication": "before anybody is known",
+    "doctor": "about the installation, not about a tenant",
+    "ingestion": "the worker's loop over every tenant",
+    "installation": "before there is a tenant",
+    "lifespan": "opens and closes the parts",
+    "turn_runner": "opened by the lifespan, recovers every tenant's turns",
+    "upkeep": "the worker's sweep over every tenant",
+}
+"""Service modules whose functions are not called in somebody's name, and why."""
+
+_WITHOUT_ACTOR = {
+    "catalog.register_from_environment",
+    "conversations.purge_deleted",
+    "keys.create_key",
+    "users.admin_actor",
+    "users.create_or_reset_admin",
+    "users.new_sign_in_link",
+    "users.valid_email",
+}
+"""Functions of other service modules that the command line, set-up or the worker calls in nobody's name."""
+
+_STORE_QUERIES = (
+    "api_keys",
+    "catalog",
+    "chunks",
+    "collections",
+    "conversations",
+    "documents",
+    "feedback",
+    "ingestions",
+    "postings",
+    "removals",
+    "sessions",
+    "traces",
+    "turns",
+    "users",
+)
+
+
+def _first_parameter(function: Function) -> str:
+    parameters = (*function.args.posonlyargs, *function.args.args)
+    return parameters[0].arg if parameters else ""
+
+
+def _is_coroutine(function: Function) -> bool:
+    return isinstance(function, ast.AsyncFunctionDef)
+
+
+@pytest.mark.parametrize("module", modules_in("chatapp/services"), ids=lambda module: module.path.stem)
+def test_a_service_is_called_in_somebodys_name(module: Module) -> None:
+    if module.path.stem in _TENANTLESS_SERVICES:
+        return
+    missing = [
+        name
+        for function in module.public_functions
+        if _is_coroutine(function) and _first_parameter(function) != "actor"
+        if (name := f"{module.path.stem}.{function.name}") not in _WITHOUT_ACTOR
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("module", modules_in("chatapp/store"), ids=lambda module: module.path.stem)
+def test_a_query_runs_in_the_callers_transaction(module: Module) -> None:
+    if module.path.stem not in _STORE_QUERIES:
+        return
+    missing = [
+        function.name
+        for function in module.public_functions
+        if _is_coroutine(function) and _first_parameter(function) != "tx"
+    ]
+    assert missing == []
+
+
+def test_every_query_module_is_known() -> None:
+    others = {"audit", "database", "encryption", "files", "job_queue", "redis", "schema", "tables", "turn_log"}
+    assert {module.path.stem for module in modules_in("chatapp/store")} - others == set(_STORE_QUERIES)

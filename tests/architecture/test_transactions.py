@@ -1,0 +1,73 @@
+"""No query runs without a tenant, but for the few places named here."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.architecture.source import Module, modules
+
+_SYSTEM_TRANSACTIONS = {
+    "chatapp/services/authentication.py": "sign-in, before the actor is known",
+    "chatapp/services/catalog.py": "providers and models belong to the installation",
+    "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",
+    "chatapp/services/ingestion.py": "the worker looks for documents of every tenant",
+    "chatapp/services/installation.py": "first start",
+    "chatapp/services/keys.py": "a key made on the command line",
+    "chatapp/services/turn_runner.py": "finds turns that a killed process left",
+    "chatapp/services/users.py": "the command line makes admins",
+    "chatapp/store/database.py": "defines it",
+    "ingest/removals.py": "the worker finishes removals of every tenant",
+}
+"""Modules that may open a transaction over all tenants, and why."""
+
+_RAW_SQL = re.compile(r"(?<![\w.])text\(|exec_driver_sql\(")
+_SQL_ALLOWED = {"chatapp/store/database.py"}
+"""SQLite's BEGIN and PRAGMA have no other form."""
+
+
+def _calls(module: Module, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id == name)
+            or (isinstance(node.func, ast.Attribute) and node.func.attr == name)
+        )
+        for node in ast.walk(module.tree)
+    )
+
+
+def test_only_named_modules_look_across_tenants() -> None:
+    users = {str(module.path) for module in modules() if _calls(module, "system_transaction")}
+    assert users - _SYSTEM_TRANSACTIONS.keys() == set()
+
+
+def test_no_module_is_named_without_need() -> None:
+    users = {str(module.path) for module in modules() if "system_transaction" in module.text}
+    assert _SYSTEM_TRANSACTIONS.keys() - users == set()
+
+
+def test_sql_is_never_written_as_text() -> None:
+    found = [
+        f"{module.path}:{number}"
+        for module in modules()
+        if "sqlalchemy" in module.imports and str(module.path) not in _SQL_ALLOWED
+        for number, line in enumerate(module.text.splitlines(), 1)
+        if _RAW_SQL.search(line)
+    ]
+    assert found == []
+
+
+def test_only_the_database_module_makes_sessions() -> None:
+    makers = [str(m.path) for m in modules() if _calls(m, "async_sessionmaker") or _calls(m, "AsyncSession")]
+    assert makers == ["chatapp/store/database.py"]
+
+
+def test_every_table_belongs_to_a_tenant_or_is_named() -> None:
+    from sqlmodel import SQLModel
+
+    from chatapp.store.tables import TenantRow
+
+    of_tenants = {cls.__tablename__ for cls in TenantRow.__subclasses__()}
+    without = set(SQLModel.metadata.tables) - of_tenants
+    assert without == {"tenants", "users", "sessions", "one_time_links", "api_keys", "providers", "models"}
