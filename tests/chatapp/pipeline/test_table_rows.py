@@ -38,7 +38,8 @@ def read(text: str, row: str) -> str:
 def test_each_figure_gets_its_period_and_date() -> None:
     assert read(STATEMENT, "Total net sales") == (
         "Net sales: Total net sales: 82,959 (Three Months Ended June 25, 2022); "
-        "81,434 (Three Months Ended June 26, 2021); 304,182 (Nine Months Ended June 25, 2022); 282,457 (Nine Months Ended June 26, 2021)"
+        "81,434 (Three Months Ended June 26, 2021); "
+        "304,182 (Nine Months Ended June 25, 2022); 282,457 (Nine Months Ended June 26, 2021)"
     )
 
 
