@@ -9,6 +9,8 @@ pytest_plugins = (
     "tests.fixtures.databases",
     "tests.fixtures.people",
     "tests.fixtures.parts",
+    "tests.fixtures.credentials",
+    "tests.fixtures.backend",
     "tests.fixtures.ingestion",
     "tests.fixtures.providers",
 )

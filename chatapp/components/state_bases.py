@@ -32,7 +32,11 @@ class MemberState(rx.State, mixin=True):
     """A State for people who are signed in."""
 
     permission: ClassVar[Permission | None] = None
-    """What its events need beyond a sign-in; None: nothing more."""
+    """What its events need beyond a sign-in; None: nothing more.
+
+    Write `permission: ClassVar[Permission] = ...` in a State of yours: without `ClassVar` Reflex makes a variable of
+    it, and the guard lets nobody in.
+    """
 
 
 class AdminState(rx.State, mixin=True):
