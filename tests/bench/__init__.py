@@ -1,0 +1,1 @@
+"""Benchmarks against peers and floors of the same run; never timed tests. `make bench NAME=...` runs one."""
