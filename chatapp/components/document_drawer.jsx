@@ -1,5 +1,5 @@
 /** One document beside what was made of it: the preview, its pieces, its versions, and why it failed. */
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Dialog, Tabs } from "radix-ui";
 import { CircleAlert, Download, RotateCw, X } from "lucide-react";
 import { DocumentView } from "$/public/external/chatapp/components/document_view/document_view.jsx";
@@ -35,7 +35,7 @@ export function DocumentDrawer({ detail, canWrite, onRetry, onMoreChunks }) {
               <X size={18} />
             </Dialog.Close>
           </div>
-          {row && <Body key={row.id} {...{ row, canWrite, onRetry, onMoreChunks }} />}
+          {row && <Body key={`${row.id} ${row.active_version}`} {...{ row, canWrite, onRetry, onMoreChunks }} />}
           {!row && wanted && detail?.id === "" && detail.problem && (
             <div className="nothing">
               <CircleAlert size={30} aria-hidden="true" />
@@ -67,7 +67,6 @@ function Facts({ row }) {
 function Body({ row, canWrite, onRetry, onMoreChunks }) {
   const [place, setPlace] = useState(NOWHERE);
   const canPreview = row.active_version > 0 || row.media_type === "application/pdf";
-  useEffect(() => setPlace(NOWHERE), [row.active_version]);
   return (
     <>
       {row.error && (
@@ -88,7 +87,7 @@ function Body({ row, canWrite, onRetry, onMoreChunks }) {
       <div className="document-drawer-body">
         <div className="document-drawer-preview">
           {canPreview ? (
-            <DocumentView fileId={row.id} filename={row.filename} mediaType={row.media_type} version={row.active_version} {...place} />
+            <DocumentView fileId={row.id} filename={row.filename} mediaType={row.media_type} {...place} />
           ) : (
             <p className="nothing quiet">There is a preview as soon as the document has been read.</p>
           )}

@@ -40,9 +40,9 @@ export async function fetchPassages(fileId, start, end, signal) {
   return answer.pages ?? [];
 }
 
-/** A window of the stored text that holds [start, end), in blocks. */
+/** A window of the stored text in blocks: around [start, end), or from `start` on. */
 export async function fetchText(fileId, start, end, signal) {
-  const query = new URLSearchParams({ start, end });
+  const query = new URLSearchParams(end === undefined ? { start } : { start, end });
   const answer = await request(`/v1/files/${encodeURIComponent(fileId)}/preview?${query}`, { signal });
   return { start: answer.start, end: answer.end, total: answer.total_characters, blocks: answer.blocks };
 }

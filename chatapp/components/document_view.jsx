@@ -1,6 +1,6 @@
 /** One document at a passage: a PDF as its pages, everything else as its text. */
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { FileX2, Loader, RotateCw, TriangleAlert } from "lucide-react";
+import { FileText, FileX2, Loader, RotateCw, TriangleAlert } from "lucide-react";
 import { contentPath, fetchFile, fetchPassages, fetchText } from "./document_requests.js";
 import { TextView } from "./text_view.jsx";
 
@@ -56,7 +56,7 @@ async function load({ fileId, start, end, mediaType, asText }, signal) {
   if (type === PDF && !asText) {
     return { type, passages: hasPassage ? await fetchPassages(fileId, start, end, signal) : [] };
   }
-  return { type, text: await fetchText(fileId, hasPassage ? start : 0, hasPassage ? end : 0, signal) };
+  return { type, text: await fetchText(fileId, hasPassage ? start : 0, hasPassage ? end : undefined, signal) };
 }
 
 export function DocumentView({
@@ -74,6 +74,8 @@ export function DocumentView({
   const ready = useRef(null);
   ready.current = onReady;
   const key = fileId;
+  const known = useRef({});
+  known.current = state;
 
   useEffect(() => setAsText(false), [fileId]);
   useEffect(() => {
@@ -81,7 +83,8 @@ export function DocumentView({
     const asking = new AbortController();
     // Another passage of the same document keeps its pages on the screen while it is looked up.
     setState((now) => (now.key === key && !now.error ? now : { key }));
-    load({ fileId, start, end, mediaType, asText }, asking.signal).then(
+    const knownType = mediaType || (known.current.key === key ? known.current.type : "");
+    load({ fileId, start, end, mediaType: knownType, asText }, asking.signal).then(
       (loaded) => {
         setState({ key, ...loaded });
         if (loaded.text) ready.current?.();
@@ -99,15 +102,17 @@ export function DocumentView({
         {...{ fileId, start, end, page, filename, again }}
         state={state.key === key ? state : {}}
         onOpened={() => ready.current?.()}
-        onUnreadable={() => setAsText(true)}
+        // A file that a browser cannot draw still has its text.
+        onFailed={(error) => (error?.status === 404 ? setState({ key, error }) : setAsText(true))}
       />
     </div>
   );
 }
 
-function Content({ state, fileId, start, end, page, filename, again, onOpened, onUnreadable }) {
+function Content({ state, fileId, start, end, page, filename, again, onOpened, onFailed }) {
   if (state.error) return <Failure error={state.error} filename={filename} onRetry={again} />;
   if (state.text) {
+    if (!state.text.blocks.length) return <Notice icon={FileText} title="No text">There is nothing to read in {filename || "this document"}.</Notice>;
     return <TextView {...{ fileId, filename, start, end }} mediaType={state.type} first={state.text} />;
   }
   if (state.passages) {
@@ -115,10 +120,8 @@ function Content({ state, fileId, start, end, page, filename, again, onOpened, o
       <Suspense fallback={<Waiting />}>
         <PdfView
           url={contentPath(fileId)}
-          {...{ filename, page, onOpened }}
+          {...{ filename, page, onOpened, onFailed }}
           passages={state.passages}
-          // A file that a browser cannot draw still has its text.
-          onFailed={(error) => (error?.status === 404 ? again() : onUnreadable())}
         />
       </Suspense>
     );

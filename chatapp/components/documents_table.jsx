@@ -22,12 +22,17 @@ const COLUMNS = [
   { name: "Size", sort: "size_bytes", kind: "cell-number cell-size" },
   { name: "Added", sort: "created_at" },
 ];
+const NO_PARAMS = new URLSearchParams();
 const TYPING_MS = 250;
 const TICK_MS = 1000;
 
 /** The address as the place of every choice: reload, back and a shared link give the same list. */
 export function useAddress() {
-  const [params, setParams] = useSearchParams();
+  const [current, setParams] = useSearchParams();
+  const [isMounted, setMounted] = useState(false);
+  useEffect(() => setMounted(true), []);
+  // The page was built without an address; the first paint has to agree with it.
+  const params = isMounted ? current : NO_PARAMS;
   const change = (values, { replace = true, state } = {}) =>
     setParams(
       (now) => {

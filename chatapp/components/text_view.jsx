@@ -178,15 +178,31 @@ function More({ where, onMore, isBusy }) {
   );
 }
 
+/** The part of a window that is not shown yet; null when there is none. */
+async function fetchMore(fileId, where, top, bottom) {
+  if (where === "earlier") {
+    const part = await fetchText(fileId, Math.max(top.start - WINDOW, 0), top.start);
+    const blocks = part.blocks.filter((block) => block.end <= top.start);
+    return blocks.length ? { ...part, start: blocks[0].start, end: top.start, blocks } : null;
+  }
+  const part = await fetchText(fileId, bottom.end);
+  const blocks = part.blocks.filter((block) => block.start >= bottom.end);
+  return blocks.length ? { ...part, blocks } : null;
+}
+
 export function TextView({ fileId, filename, start, end, mediaType, first }) {
   const scroller = useRef(null);
   const [parts, setParts] = useState([first]);
   const [busy, setBusy] = useState("");
+  const [ended, setEnded] = useState({});
   const isAsking = useRef(false);
   const heightBefore = useRef(0);
   const lit = useMemo(() => ({ start, end }), [start, end]);
 
-  useEffect(() => setParts([first]), [first]);
+  useEffect(() => {
+    setParts([first]);
+    setEnded({});
+  }, [first]);
   useLayoutEffect(() => reveal(scroller.current), [first, start, end]);
   useLayoutEffect(() => {
     // What was put above the text must not push it down.
@@ -204,11 +220,13 @@ export function TextView({ fileId, filename, start, end, mediaType, first }) {
       if (isAsking.current) return;
       isAsking.current = true;
       setBusy(where);
-      const window = where === "earlier" ? [Math.max(top.start - WINDOW, 0), top.start] : [bottom.end, bottom.end + WINDOW];
       try {
-        const part = await fetchText(fileId, ...window);
-        if (where === "earlier") heightBefore.current = scroller.current?.scrollHeight ?? 0;
-        setParts((now) => (where === "earlier" ? [part, ...now] : [...now, part]));
+        const part = await fetchMore(fileId, where, top, bottom);
+        if (!part) setEnded((now) => ({ ...now, [where]: true }));
+        else {
+          if (where === "earlier") heightBefore.current = scroller.current?.scrollHeight ?? 0;
+          setParts((now) => (where === "earlier" ? [part, ...now] : [...now, part]));
+        }
       } catch {
         // The button stays; pressing it asks again.
       } finally {
@@ -219,14 +237,14 @@ export function TextView({ fileId, filename, start, end, mediaType, first }) {
     [fileId, top, bottom],
   );
   const earlier = useCallback(() => more("earlier"), [more]);
-  const later = useCallback(() => more("later"), [more]);
+  const later = useCallback(() => more("more"), [more]);
 
   return (
     <div ref={scroller} className="dv-scroll dv-text" tabIndex={0} role="region" aria-label={`Text of ${filename}`}>
       <div className="dv-prose">
-        {top.start > 0 && <More where="earlier" onMore={earlier} isBusy={busy === "earlier"} />}
+        {top.start > 0 && !ended.earlier && <More where="earlier" onMore={earlier} isBusy={busy === "earlier"} />}
         <Blocks blocks={blocks} lit={lit} mediaType={mediaType} />
-        {bottom.end < bottom.total && <More where="more" onMore={later} isBusy={busy === "later"} />}
+        {bottom.end < bottom.total && !ended.more && <More where="more" onMore={later} isBusy={busy === "more"} />}
       </div>
     </div>
   );

@@ -127,7 +127,7 @@ function settle(item, request) {
   if (request.status >= 400) {
     const message = answer.error?.message ?? (request.status === 413 ? "The file is too large." : "The upload failed.");
     finish(item.key, { status: "refused", error: message });
-  } else if (answer.duplicate) {
+  } else if (answer.is_duplicate) {
     finish(item.key, { status: "duplicate", documentId: answer.id });
   } else {
     finish(item.key, { documentId: answer.id, ...progressOf(answer), startedAt: Date.now() });
