@@ -54,14 +54,17 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def create_api() -> FastAPI:
     """Build the API: routes, sign-in, one shape for errors. Parts are opened by the lifespan, not here."""
     # The documentation is ours to give: to signed-in admins, from a route of its own.
-    api = FastAPI(title="chatapp", version="0.1.0", docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(
+        title="chatapp", version="0.1.0", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     errors.install(api)
     for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     for prefix in _API_PREFIXES:
         # Reflex is mounted behind these routes and would answer an unknown address with a page.
-        api.add_api_route(prefix + "/{rest:path}", _no_such_route, methods=_METHODS, include_in_schema=False)
+        for path in (prefix, prefix + "/{rest:path}"):
+            api.add_api_route(path, _no_such_route, methods=_METHODS, include_in_schema=False)
     return api
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from chatapp.domain import Actor, Permission
+from chatapp.web.gate import is_page, tab_token
+from chatapp.web.origin import is_own_origin, safe_local_path
+from tests.fixtures.credentials import SignInAs
+from tests.fixtures.people import MakeActor
+
+SECRET = "a-secret-for-tests-0123456789-abcdef"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/", "/sign-in"),
+        ("/c/1", "/sign-in?next=/c/1"),
+        ("/documents?sort=name", "/sign-in?next=/documents%3Fsort%3Dname"),
+        ("/admin", "/sign-in?next=/admin"),
+        ("//evil", "/sign-in"),
+    ],
+)
+@pytest.mark.usefixtures("parts")
+async def test_a_page_leads_people_to_sign_in_and_back(client: httpx.AsyncClient, path: str, target: str) -> None:
+    answer = await client.request("GET", httpx.URL("http://127.0.0.1:3000").copy_with(raw_path=path.encode()))
+
+    assert (answer.status_code, answer.headers["location"]) == (303, target)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.usefixtures("parts")
+async def test_signed_in_people_are_not_kept_on_the_sign_in_page(
+    client: httpx.AsyncClient, actor: Actor, sign_in_as: SignInAs
+) -> None:
+    headers = await sign_in_as(actor)
+
+    assert (await client.get("/sign-in", headers=headers)).headers["location"] == "/"
+    assert (await client.get("/sign-in")).status_code == 404  # through the gate; the pages are not mounted here
+    assert (await client.get("/sign-in?link=1", headers=headers)).status_code == 404
+
+
+@pytest.mark.usefixtures("parts")
+async def test_members_are_led_away_from_admin(
+    client: httpx.AsyncClient, make_actor: MakeActor, actor: Actor, sign_in_as: SignInAs
+) -> None:
+    member = await sign_in_as(await make_actor({Permission.CHAT}))
+
+    assert (await client.get("/admin/users", headers=member)).headers["location"] == "/"
+    assert (await client.get("/admin/users", headers=await sign_in_as(actor))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/", True),
+        ("HEAD", "/c/1", True),
+        ("POST", "/", False),
+        ("GET", "/v1/files", False),
+        ("GET", "/v1x", True),
+        ("GET", "/auth/me", False),
+        ("GET", "/assets/index-1.js", False),
+        ("GET", "/favicon.svg", False),
+        ("GET", "/healthz", False),
+    ],
+)
+def test_pages_are_told_from_data_and_files(method: str, path: str, expected: bool) -> None:
+    assert is_page(method, path) is expected
+
+
+def test_a_tabs_state_belongs_to_person_tenant_and_tab() -> None:
+    person = Actor(uuid4(), uuid4(), frozenset())
+    elsewhere = Actor(uuid4(), person.user_id, frozenset())
+    other = Actor(person.tenant_id, uuid4(), frozenset())
+    tokens = {
+        tab_token(name, actor, secret)
+        for name in ("one", "two")
+        for actor in (person, elsewhere, other)
+        for secret in (SECRET, SECRET[::-1])
+    }
+
+    assert len(tokens) == 12
+    assert tab_token("one", person, SECRET) == tab_token("one", person, SECRET)
+
+
+def test_origins_of_our_own(settings) -> None:
+    def is_own(origin: str | None, host: str = "chat.example.org") -> bool:
+        return is_own_origin(origin, host=host, settings=settings)
+
+    assert is_own("https://chat.example.org")
+    assert is_own("http://127.0.0.1:3000")
+    assert not any(map(is_own, [None, "", "null", "https://evil.example", "https://chat.example.org.evil.example"]))
+    assert not is_own("file://chat.example.org")
+    assert not is_own("https://evil.example", host="")
+    assert not is_own("http://", host="")
+
+
+@pytest.mark.parametrize("path", [None, "", "c", "//x", "/\\x", "/a\tb", "/a\x7fb", "/a b", "https://x", "/sign-in?x"])
+def test_ways_that_lead_elsewhere_lead_home(path: str | None) -> None:
+    assert safe_local_path(path) == "/"
