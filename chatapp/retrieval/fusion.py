@@ -4,7 +4,7 @@ The score is a weighted sum of what each side says on a scale of its own that me
 the cosine, and BM25 by the most it could reach. Ranks (reciprocal rank fusion) and scaling to the best of one
 question throw away how good the best is, and did worse on every set measured. Source: Bruch, Gai and Ingber,
 "An Analysis of Fusion Functions for Hybrid Retrieval", ACM TOIS 2023, https://doi.org/10.1145/3596512; weights:
-`make bench NAME=retrieval_quality`, where they lie on a plateau (0.4 to 0.6, and 0.2 to 0.5, change little).
+`make bench NAME=retrieval_quality`, where they lie on a plateau (0.3 to 0.6, and 0.2 to 0.4, change little).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from uuid import UUID
 
 from chatapp.retrieval.keyword_index import KeywordMatch
 
-CHUNK_WEIGHT = 0.5
+CHUNK_WEIGHT = 0.35
 """Weight of the chunk's keyword share; the cosine has 1."""
-DOCUMENT_WEIGHT = 0.4
+DOCUMENT_WEIGHT = 0.3
 """Weight of the document's: among 16 like reports it says which one is meant."""
 _BEHIND_THE_LAST = 0.1
 """A chunk the vector side did not name is taken to lie this far behind the last it named."""

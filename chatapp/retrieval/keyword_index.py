@@ -60,6 +60,11 @@ class KeywordResult:
         self.hits: list[tuple[UUID, float]] = hits[:top_k]
         """Ids of the best chunks with their BM25 scores above 0, best first."""
 
+    @property
+    def chunk_count(self) -> int:
+        """Chunks searched; 0 when the question holds no term."""
+        return sum(len(one.collection.lengths) for one in self._scored)
+
     def match(self, document_id: UUID, version: int, ordinal: int) -> KeywordMatch:
         """The scores of any chunk, among the hits or not; zeros when it holds no term of the question."""
         for one in self._scored:

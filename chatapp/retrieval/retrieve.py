@@ -92,7 +92,13 @@ async def retrieve(
     best_coverage = max((keyword.match(*_place(row)).coverage for row in rows.values()), default=0.0)
     return Retrieval(
         chunks=tuple(_without_duplicates(found, top_k)),
-        is_relevant=bool(found) and is_relevant(best_cosine, best_coverage, is_keyword_only=vector.is_down),
+        is_relevant=bool(found)
+        and is_relevant(
+            best_cosine,
+            best_coverage,
+            chunk_count=max(keyword.chunk_count, len(found)),
+            is_keyword_only=vector.is_down,
+        ),
         best_cosine=best_cosine,
         best_coverage=best_coverage,
         is_degraded=vector.is_down,

@@ -234,3 +234,12 @@ async def test_no_more_chunks_than_asked_for_come_back(database: AsyncEngine, ch
     collection_id = await make_collection(actor)
     await add_document(actor, collection_id, [f"Sales in region {place} rose." for place in range(20)])
     assert len((await retrieve(actor, "sales by region", collection_ids=[collection_id], top_k=5)).chunks) == 5
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "How do I reset the printer?"])
+async def test_a_question_about_something_else_finds_nothing_relevant(
+    database: AsyncEngine, chroma: str, actor: Actor, question: str
+):
+    collection_id = await make_collection(actor)
+    await add_document(actor, collection_id, [*REPORT, *HANDBOOK])
+    assert not (await retrieve(actor, question, collection_ids=[collection_id])).is_relevant
