@@ -31,6 +31,7 @@ class _Attempts:
     """The process's counter; opened and closed by the lifespan."""
 
     limiter: MovingWindowRateLimiter | None = None
+    redis: RedisStorage | None = None
 
 
 def open_attempts(redis_url: str) -> None:
@@ -40,7 +41,7 @@ def open_attempts(redis_url: str) -> None:
         redis_url: address of Redis; empty for a single web process.
     """
     if redis_url:
-        storage = RedisStorage(
+        storage = _Attempts.redis = RedisStorage(
             f"async+{redis_url}", implementation="redispy", wrap_exceptions=True, key_prefix="chatapp:attempts"
         )
     else:
@@ -48,9 +49,11 @@ def open_attempts(redis_url: str) -> None:
     _Attempts.limiter = MovingWindowRateLimiter(storage)
 
 
-def close_attempts() -> None:
-    """Forget the counter."""
-    _Attempts.limiter = None
+async def close_attempts() -> None:
+    """Forget the counter and close its connections."""
+    redis, _Attempts.redis, _Attempts.limiter = _Attempts.redis, None, None
+    if redis is not None:
+        await redis.bridge.storage.aclose()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def count_attempt(account: str, address: str) -> None:

@@ -61,7 +61,7 @@ def _open_store(stack: AsyncExitStack, settings: Settings) -> None:
     job_queue.open_job_queue(settings.data_dir, redis_url)
     stack.push_async_callback(job_queue.close_job_queue)
     attempts.open_attempts(redis_url)
-    stack.callback(attempts.close_attempts)
+    stack.push_async_callback(attempts.close_attempts)
 
 
 async def _open_retrieval(stack: AsyncExitStack, settings: Settings, role: ProcessRole) -> None:

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import col, select, update
+
+from chatapp.domain import Actor, Permission, Role, utc_now
+from chatapp.errors import InvalidInput, NotSignedIn, RateLimited
+from chatapp.limits import attempts
+from chatapp.services import authentication
+from chatapp.settings import Settings
+from chatapp.store.database import system_transaction
+from chatapp.store.tables import ApiKeyTable, AuditTable, MembershipTable, SessionTable, UserTable
+from tests.fixtures.people import MakeActor
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture(autouse=True)
+async def counting(settings: Settings, database: AsyncEngine):
+    attempts.open_attempts("")
+    authentication.forget_cached_actors()
+    yield
+    await attempts.close_attempts()
+
+
+async def set_password(actor: Actor) -> None:
+    password_hash = await authentication.hash_password(PASSWORD)
+    async with system_transaction() as tx:
+        await tx.session.execute(
+            update(UserTable).where(col(UserTable.id) == actor.user_id).values(password_hash=password_hash)
+        )
+
+
+async def add_key(actor: Actor, **columns: object) -> str:
+    key, key_hash = authentication.new_key()
+    values = {"user_id": actor.user_id, "name": "test", "prefix": key[:16], "key_hash": key_hash, "scopes": ["admin"]}
+    async with system_transaction() as tx:
+        tx.session.add(ApiKeyTable(tenant_id=actor.tenant_id, **(values | columns)))
+    return key
+
+
+async def test_a_session_is_its_persons_in_their_tenant(actor: Actor, other_actor: Actor) -> None:
+    for person in (actor, other_actor):
+        await set_password(person)
+        begun = await authentication.sign_in(person.email, PASSWORD, address="10.0.0.1", user_agent="test")
+
+        found = await authentication.actor_of_session(begun.token)
+
+        assert found is not None
+        assert (found.user_id, found.tenant_id) == (person.user_id, person.tenant_id)
+        assert found.permissions == person.permissions
+
+
+async def test_only_hashes_are_kept(actor: Actor) -> None:
+    await set_password(actor)
+    begun = await authentication.sign_in(actor.email, PASSWORD)
+    key = await add_key(actor)
+
+    async with system_transaction() as tx:
+        user = (await tx.session.execute(select(UserTable).where(col(UserTable.id) == actor.user_id))).scalar_one()
+        session = (await tx.session.execute(select(SessionTable))).scalar_one()
+        row = (await tx.session.execute(select(ApiKeyTable))).scalar_one()
+        lines = (await tx.session.execute(select(AuditTable.action))).scalars().all()
+    assert user.password_hash is not None
+    assert user.password_hash.startswith("$argon2id$")
+    assert begun.token not in str(session.model_dump())
+    assert key not in str(row.model_dump())
+    assert lines == ["session.began"]
+
+
+async def test_a_person_in_no_tenant_or_disabled_is_answered_like_a_wrong_password(
+    actor: Actor, other_actor: Actor
+) -> None:
+    await set_password(actor)
+    await set_password(other_actor)
+    async with system_transaction() as tx:
+        await tx.session.execute(update(UserTable).where(col(UserTable.id) == actor.user_id).values(is_disabled=True))
+        place = (
+            await tx.session.execute(select(MembershipTable).where(col(MembershipTable.user_id) == other_actor.user_id))
+        ).scalar_one()
+        await tx.session.delete(place)
+
+    sentences = set()
+    for email in (actor.email, other_actor.email, "nobody@example.org"):
+        with pytest.raises(NotSignedIn) as refusal:
+            await authentication.sign_in(email, PASSWORD)
+        sentences.add(refusal.value.message)
+
+    assert len(sentences) == 1
+
+
+async def test_a_burst_of_attempts_cannot_pass_the_limit(actor: Actor) -> None:
+    await set_password(actor)
+
+    outcomes = await asyncio.gather(
+        *(authentication.sign_in(actor.email, f"wrong {number}") for number in range(12)), return_exceptions=True
+    )
+
+    assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 6
+    assert sum(isinstance(outcome, NotSignedIn) for outcome in outcomes) == 6
+
+
+async def test_a_role_taken_away_is_gone_within_a_second(actor: Actor) -> None:
+    await set_password(actor)
+    token = (await authentication.sign_in(actor.email, PASSWORD)).token
+    before = await authentication.actor_of_session(token)
+    async with system_transaction() as tx:
+        await tx.session.execute(update(MembershipTable).values(roles=[Role.MEMBER.value]))
+    await asyncio.sleep(0.6)
+
+    after = await authentication.actor_of_session(token)
+
+    assert before is not None
+    assert after is not None
+    assert before.may(Permission.ADMIN)
+    assert not after.may(Permission.ADMIN)
+
+
+async def test_a_persons_key_allows_no_more_than_the_person(actor: Actor, make_actor: MakeActor) -> None:
+    member = await make_actor({Permission.CHAT}, tenant=actor.tenant_id)
+
+    found = await authentication.actor_of_key(await add_key(member, scopes=["admin"]))
+    service = await authentication.actor_of_key(await add_key(member, user_id=None, scopes=["read:metrics"]))
+
+    assert found is not None
+    assert found.permissions == {Permission.CHAT, Permission.READ_DOCUMENTS}
+    assert service is not None
+    assert (service.user_id, service.permissions) == (None, {Permission.READ_METRICS})
+
+
+@pytest.mark.parametrize("ending", ["revoked", "expired", "person disabled", "person left"])
+async def test_an_ended_key_is_nobodys(actor: Actor, ending: str) -> None:
+    columns = {"revoked": {"revoked_at": utc_now()}, "expired": {"expires_at": utc_now() - timedelta(seconds=1)}}
+    key = await add_key(actor, **columns.get(ending, {}))
+    async with system_transaction() as tx:
+        if ending == "person disabled":
+            await tx.session.execute(update(UserTable).values(is_disabled=True))
+        if ending == "person left":
+            await tx.session.delete((await tx.session.execute(select(MembershipTable))).scalar_one())
+
+    assert await authentication.actor_of_key(key) is None
+
+
+@pytest.mark.parametrize("key", ["", "sk-chatapp-", "sk-other", "sk-chatapp-\x00", "\ud800", "' OR 1=1 --"])
+async def test_odd_keys_and_cookies_are_nobodys(key: str) -> None:
+    assert await authentication.actor_of_key(key) is None
+    assert await authentication.actor_of_session(key) is None
+
+
+async def test_a_keys_last_use_is_noted(actor: Actor) -> None:
+    await authentication.actor_of_key(await add_key(actor))
+
+    async with system_transaction(readonly=True) as tx:
+        assert (await tx.session.execute(select(ApiKeyTable.last_used_at))).scalar_one() is not None
+
+
+@pytest.mark.parametrize("password", ["", "eleven char", "x" * 1025])
+async def test_a_password_has_a_sensible_length(password: str) -> None:
+    with pytest.raises(InvalidInput):
+        await authentication.hash_password(password)
