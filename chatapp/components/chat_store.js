@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 
 const INITIAL = Object.freeze({
   pending: null, // {key, question, replaces, after}: sent, and the branch still ends with the turn `after`
+  isNewOnItsWay: false, // the first question of a conversation was sent, its address has not come yet
   lastTurn: "", // id of the last turn of the branch shown
   runningTurn: "", // id of the turn being written
   panel: null, // {turnId, kind: "source" | "why", index}
@@ -29,6 +30,11 @@ function subscribe(listener) {
 
 export function useChat(select) {
   return useSyncExternalStore(subscribe, () => select(state), () => select(INITIAL));
+}
+
+/* Open the side panel; focus goes back to what opened it. */
+export function openPanel(panel) {
+  setChat({ panel: { ...panel, opener: document.activeElement } });
 }
 
 let pendingCount = 0;

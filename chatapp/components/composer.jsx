@@ -27,6 +27,18 @@ function keepDraft(key, text) {
   }
 }
 
+/* The draft of a conversation. What was typed while a new one got its address goes along with it. */
+function openDraft(userId, routeId) {
+  const key = draftKey(userId, routeId);
+  if (routeId && getChat().isNewOnItsWay) {
+    setChat({ isNewOnItsWay: false });
+    const early = readDraft(draftKey(userId, ""));
+    keepDraft(draftKey(userId, ""), "");
+    keepDraft(key, early);
+  }
+  return readDraft(key);
+}
+
 export function Composer(props) {
   const { userId, failure, maxCharacters = 32000, onAsk } = props;
   const routeId = useParams().conversation ?? "";
@@ -36,11 +48,19 @@ export function Composer(props) {
   const [problem, setProblem] = useState("");
   const isBusy = useChat((chat) => Boolean(chat.runningTurn) || Boolean(chat.pending));
 
+  const isFirst = useRef(true);
   useEffect(() => {
-    setText(readDraft(key));
+    /* The box is on the page before its script is: what was typed until then is kept. */
+    const early = isFirst.current ? field.current.value : "";
+    isFirst.current = false;
+    setText(early || openDraft(userId, routeId));
     setProblem("");
     focusWithoutKeyboard(field.current);
-  }, [key]);
+  }, [routeId]); // eslint-disable-line react-hooks/exhaustive-deps
+  useEffect(() => {
+    /* Who is signed in is known a moment after the page is there. */
+    setText((now) => now || readDraft(draftKey(userId, routeId)));
+  }, [userId]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => onSignal("focus-composer", () => field.current?.focus()), []);
   useLayoutEffect(() => {
     fitHeight(field.current);
@@ -56,6 +76,7 @@ export function Composer(props) {
     const question = text.trim();
     if (!question || isBusy || question.length > maxCharacters) return;
     setProblem("");
+    setChat({ isNewOnItsWay: !routeId });
     showPending(question);
     write("");
     onAsk(question);

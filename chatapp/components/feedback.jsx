@@ -1,5 +1,5 @@
 /* Thumbs under an answer: one press rates, then reasons and words may follow; pressing again takes it back. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Popover } from "radix-ui";
 import { ThumbsDown, ThumbsUp } from "lucide-react";
 import { toast } from "sonner";
@@ -37,6 +37,9 @@ async function sendFeedback(traceId, rating, reasons = [], comment = "") {
 export function Feedback({ turnId, initialRating, initialReasons }) {
   const [rating, setRating] = useState(initialRating || null);
   const [open, setOpen] = useState(null);
+  useEffect(() => {
+    setRating(initialRating || null);
+  }, [initialRating]);
 
   const rate = async (value) => {
     const before = rating;

@@ -15,10 +15,10 @@ export function SourcePanel() {
   const panel = useChat((chat) => chat.panel);
   const opener = useRef(null);
   const isOpen = Boolean(panel);
+  if (panel?.opener) opener.current = panel.opener;
 
   useEffect(() => {
     document.documentElement.classList.toggle("panel-open", isOpen);
-    if (isOpen) opener.current ??= document.activeElement;
     return () => document.documentElement.classList.remove("panel-open");
   }, [isOpen]);
   const close = () => {

@@ -6,7 +6,7 @@ import { Answer, Stage } from "$/public/external/chatapp/components/answer/answe
 import { CopyButton } from "$/public/external/chatapp/components/answer/markdown.jsx";
 import { withSources } from "$/public/external/chatapp/components/answer/citations.jsx";
 import { readTurn, useIsRunning, useTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { setChat, showPending, signal, onSignal, useChat } from "./chat_store.js";
+import { openPanel, setChat, showPending, signal, onSignal, useChat } from "./chat_store.js";
 import { Feedback } from "./feedback.jsx";
 
 const FINAL = new Set(["completed", "stopped", "failed", "blocked"]);
@@ -89,7 +89,7 @@ const handlersOf = ({ onSelect, onRegenerate, onEdit }) => ({ onSelect, onRegene
 
 function Turn({ turn, isLast, onSelect, onRegenerate, onEdit }) {
   const isEditing = useChat((chat) => chat.editing === turn.id);
-  const openSource = useCallback((place) => setChat({ panel: { kind: "source", ...place } }), []);
+  const openSource = useCallback((place) => openPanel({ kind: "source", ...place }), []);
   const regenerate = () => {
     showPending(turn.question, turn.id);
     onRegenerate(turn.id);
@@ -186,7 +186,7 @@ function QuestionEditor({ question, onSave, onCancel }) {
 function TurnActions({ turn, isLast, onSelect, onRegenerate }) {
   const { phase, done } = useTurn(turn.id);
   if (phase !== "done") return null;
-  const openWhy = () => setChat({ panel: { kind: "why", turnId: turn.id } });
+  const openWhy = () => openPanel({ kind: "why", turnId: turn.id });
   return (
     <div className={`actions${isLast ? " last" : ""}`}>
       <Siblings turn={turn} onSelect={onSelect} />

@@ -79,6 +79,8 @@ class ChatState(MemberState, rx.State):
     user_name: str = ""
     can_write: bool = False
     max_characters: int = 0
+    _has_just_begun: bool = False
+    """The address changes because the first question was asked; nothing has to be read again."""
     _leaf_id: str = ""
     """The turn the next question follows."""
 
@@ -87,10 +89,9 @@ class ChatState(MemberState, rx.State):
         """Show the conversation of the address; none for a new one."""
         await self._load_choices()
         wanted = self.router.url.path.strip("/").removeprefix("c").strip("/")
-        if wanted == self.conversation_id and self.epoch and not self.load_error:
-            self.is_loading = False
-            return
-        await self._open(wanted)
+        has_just_begun, self._has_just_begun = self._has_just_begun, False
+        if not (has_just_begun and wanted == self.conversation_id):
+            await self._open(wanted)
 
     @rx.event
     async def ask(self, question: str):
@@ -179,11 +180,11 @@ class ChatState(MemberState, rx.State):
     async def _show_new(self, view: TurnView):
         self.recent = [*self.recent[1 - MAX_RECENT :], turn_item(view)]
         self._leaf_id = str(view.id)
-        is_new = not self.conversation_id
+        self._has_just_begun = not self.conversation_id
         self.conversation_id = str(view.conversation_id)
         sidebar = await self.get_state(SidebarState)
         await sidebar._refresh(self.conversation_id)
-        return rx.redirect(f"/c/{self.conversation_id}") if is_new else None
+        return rx.redirect(f"/c/{self.conversation_id}") if self._has_just_begun else None
 
     def _refuse(self, error: AppError, question: str) -> None:
         self.failure = Failure(count=self.failure["count"] + 1, message=error.message, question=question)
