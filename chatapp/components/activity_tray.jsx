@@ -110,16 +110,15 @@ function headline(uploads) {
   return ready ? `${ready} ${ready === 1 ? "document" : "documents"} ready` : "Nothing was added";
 }
 
-export function ActivityTray() {
+export function ActivityTray({ isFolded = false }) {
   const uploads = useUploads();
-  const [isOpen, setOpen] = useState(true);
+  const [isOpen, setOpen] = useState(!isFolded);
   const [, tick] = useState(0);
   const inWork = uploads.filter((item) => !FINAL.has(item.status));
 
   useEffect(start, []);
   useEffect(() => {
     const add = ({ detail }) => {
-      setOpen(true);
       upload([...detail.files].map((file) => ({ file, name: file.name })), detail);
     };
     window.addEventListener("chatapp:upload", add);

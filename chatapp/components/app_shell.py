@@ -183,7 +183,7 @@ def app_shell(*content: rx.Component, active: Literal["chat", "documents", "admi
     """
     return _AppShell.create(
         *content,
-        activity_tray(),
+        activity_tray(is_folded=active == "chat"),
         active=active,
         conversations=SidebarState.conversations,
         changed=SidebarState.changed,

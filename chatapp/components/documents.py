@@ -90,11 +90,13 @@ class DocumentsTable(rx.Component):
     load_error: rx.Var[str]
     can_write: rx.Var[bool]
     max_bytes: rx.Var[int]
+    collections: rx.Var[list[CollectionRow]]
 
     on_tick: rx.EventHandler[rx.event.no_args_event_spec]
     on_retry: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
     on_cancel: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_delete: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
+    on_move: rx.EventHandler[rx.event.passthrough_event_spec(list[str], str)]  # pyright: ignore[reportCallIssue]
     on_export: rx.EventHandler[rx.event.no_args_event_spec]
 
 

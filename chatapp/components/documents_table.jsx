@@ -1,11 +1,12 @@
 /** The table of documents: find, filter, sort, choose, act. What is shown is what the address says. */
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
-import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, CircleAlert, Download, FileSearch, Files, RotateCw, Search, Trash2, X } from "lucide-react";
+import { DropdownMenu } from "radix-ui";
+import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, CircleAlert, Download, FileSearch, Files, Folder, FolderInput, RotateCw, Search, Trash2, X } from "lucide-react";
 import { UploadButton } from "$/public/external/chatapp/components/uploads/uploader.jsx";
 import { ConfirmDelete } from "./confirm_delete.jsx";
 import { DocumentRow } from "./document_row.jsx";
-import { count, isInWork, plural } from "./documents_format.js";
+import { count, isInWork, plural, themeRoot } from "./documents_format.js";
 
 const STATES = [
   ["", "All"],
@@ -86,8 +87,13 @@ export function DocumentsTable(props) {
         <BulkBar
           rows={rows.filter((row) => selected.includes(row.id))}
           onClear={() => setChosen([])}
+          collections={props.collections}
           onRetry={props.onRetry}
           onDelete={setDoomed}
+          onMove={(ids, target) => {
+            props.onMove(ids, target);
+            setChosen([]);
+          }}
         />
       )}
       {loadError && (
@@ -189,7 +195,30 @@ function Head({ params, change, canWrite, ids, selected, setChosen }) {
   );
 }
 
-function BulkBar({ rows, onClear, onRetry, onDelete }) {
+function MoveMenu({ rows, collections, onMove }) {
+  const places = collections.filter((one) => rows.some((row) => row.collection_id !== one.id));
+  if (!places.length) return null;
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild>
+        <button type="button" className="button">
+          <FolderInput size={15} aria-hidden="true" /> Move
+        </button>
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal container={themeRoot()}>
+        <DropdownMenu.Content className="menu radix-themes" align="end" sideOffset={4} collisionPadding={12}>
+          {places.map((one) => (
+            <DropdownMenu.Item key={one.id} className="menu-item" onSelect={() => onMove(rows.map((row) => row.id), one.id)}>
+              <Folder size={15} aria-hidden="true" /> <span className="menu-text">{one.name}</span>
+            </DropdownMenu.Item>
+          ))}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+function BulkBar({ rows, collections, onClear, onRetry, onDelete, onMove }) {
   const failed = rows.filter((row) => row.status === "failed" || row.status === "cancelled");
   return (
     <div className="bulk-bar" role="region" aria-label="Chosen documents">
@@ -200,6 +229,7 @@ function BulkBar({ rows, onClear, onRetry, onDelete }) {
           <RotateCw size={15} aria-hidden="true" /> Retry {count(failed.length)}
         </button>
       )}
+      <MoveMenu {...{ rows, collections, onMove }} />
       <button type="button" className="button danger" onClick={() => onDelete(rows)}>
         <Trash2 size={15} aria-hidden="true" /> Delete {count(rows.length)}
       </button>

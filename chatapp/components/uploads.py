@@ -41,6 +41,8 @@ class _ActivityTray(rx.Component):
     tag = "ActivityTray"
     lib_dependencies: list[str] = [*PACKAGES]
 
+    is_folded: rx.Var[bool]
+
 
 uploader = _Uploader.create
 """The dialog and the whole page as a place to drop. Props: `collections` (dicts with `id` and `name`),
@@ -51,6 +53,10 @@ upload_button = _UploadButton.create
 """Opens the dialog. Props: `label`, `is_primary`."""
 
 
-def activity_tray() -> rx.Component:
-    """What is being uploaded and read, bottom right; part of the shell, so that it is on every page."""
-    return _ActivityTray.create()
+def activity_tray(*, is_folded: bool = False) -> rx.Component:
+    """What is being uploaded and read, bottom right; part of the shell, so that it is on every page.
+
+    Args:
+        is_folded: begin as one line, for pages on which the list would lie over what people are doing.
+    """
+    return _ActivityTray.create(is_folded=is_folded)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
@@ -26,7 +24,7 @@ from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.uploads import upload_button, uploader
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import AppError, NotFound
-from chatapp.services import collections, documents
+from chatapp.services import collections, document_export, documents
 from chatapp.services.collections import CollectionView
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, VersionView
 from chatapp.settings import get_settings
@@ -35,9 +33,6 @@ PAGE_SIZE = 50
 CHUNKS_AT_ONCE = 60
 MAX_CHUNK_CHARACTERS = 400
 """Of a piece's text in the drawer; the preview beside it shows all of it."""
-EXPORT_PAGE = 500
-MAX_EXPORT = 20_000
-"""Rows of a CSV: it travels through the tab's socket in one message."""
 KINDS = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text and e-mail"
 
 _STATES: dict[str, tuple[DocumentStatus, ...]] = {
@@ -46,10 +41,6 @@ _STATES: dict[str, tuple[DocumentStatus, ...]] = {
     "failed": (DocumentStatus.FAILED, DocumentStatus.CANCELLED),
 }
 _SORTS = ("created_at", "filename", "size_bytes", "status")
-_CSV_COLUMNS = (
-    "filename", "collection", "status", "stage", "progress", "error", "media_type", "pages", "pieces", "bytes",
-    "created_at", "created_by", "id",
-)  # fmt: skip
 
 
 def _collection_row(view: CollectionView) -> CollectionRow:
@@ -159,6 +150,12 @@ class DocumentsState(MemberState, rx.State):
         return await self._change([documents.delete(current_actor(), UUID(each)) for each in document_ids], done)
 
     @rx.event
+    async def move(self, document_ids: list[str], collection_id: str):
+        """Take documents into another collection, where they are ingested anew."""
+        moved = [documents.move(current_actor(), UUID(each), UUID(collection_id)) for each in document_ids]
+        return await self._change(moved, "Moved. Ready again in a moment.")
+
+    @rx.event
     async def create_collection(self, name: str, description: str):
         """Make an empty collection."""
         return await self._change([collections.create(current_actor(), name=name, description=description)])
@@ -186,7 +183,9 @@ class DocumentsState(MemberState, rx.State):
     @rx.event
     async def export(self):
         """Hand out what the filters let through, all pages of it, as CSV."""
-        return rx.download(data=await _csv(current_actor(), self._wanted()), filename="documents.csv")
+        return rx.download(
+            data=await document_export.as_csv(current_actor(), **self._wanted()), filename="documents.csv"
+        )
 
     async def _change(self, changes: Sequence[Awaitable[object]], done: str = ""):
         """Make changes one by one; the first refusal ends it. Then show what became of it."""
@@ -278,46 +277,6 @@ async def _detail(actor: Actor, document_id: str, shown_chunks: int) -> Document
     )
 
 
-async def _csv(actor: Actor, wanted: dict[str, Any]) -> str:
-    """The filtered list as CSV. Cells that a spreadsheet would run as a formula are kept as text."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_CSV_COLUMNS)
-    after: UUID | None = None
-    for _ in range(MAX_EXPORT // EXPORT_PAGE):
-        page = await documents.list_documents(actor, **wanted, limit=EXPORT_PAGE, after=after)
-        for view in page.items:
-            writer.writerow([_cell(value) for value in _csv_row(view)])
-        if not page.has_more:
-            break
-        after = page.items[-1].id
-    return out.getvalue()
-
-
-def _csv_row(view: DocumentView) -> tuple[object, ...]:
-    return (
-        view.filename,
-        view.collection_name,
-        view.status,
-        view.stage,
-        round(view.progress, 3),
-        view.error,
-        view.media_type,
-        view.page_count,
-        view.chunk_count,
-        view.size_bytes,
-        view.created_at.isoformat(),
-        view.created_by_name,
-        view.id,
-    )
-
-
-def _cell(value: object) -> str:
-    # Source: OWASP, CSV injection.
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 def _uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
@@ -365,6 +324,8 @@ def documents_page() -> rx.Component:
                     on_retry=DocumentsState.retry,
                     on_cancel=DocumentsState.cancel,
                     on_delete=DocumentsState.delete,
+                    on_move=DocumentsState.move,
+                    collections=DocumentsState.collections,
                     on_export=DocumentsState.export,
                 ),
                 class_name="documents-page-body",

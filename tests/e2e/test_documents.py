@@ -154,6 +154,8 @@ async def test_sending_shows_its_progress_survives_navigation_and_can_be_aborted
     await expect(tray.get_by_text(re.compile(r"Sending [1-9]\d* %"))).to_be_visible()
     await page.get_by_role("button", name="New conversation").click()
     await expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+    await expect(tray.get_by_role("status")).to_have_text("Adding 1 document")
+    await tray.get_by_role("button", name="Show the uploads").click()
     await expect(tray.get_by_text(re.compile(r"Sending \d+ %"))).to_be_visible()
     await tray.get_by_role("button", name="Cancel slow.txt").click()
     await expect(tray.get_by_text("Cancelled")).to_be_visible()
@@ -207,6 +209,21 @@ async def test_many_are_chosen_and_deleted_together(open_page: OpenPage, library
     await dialog.get_by_role("button", name="Delete 2").click()
     await expect(row_of(page, "a.md")).to_have_count(0)
     assert [file["filename"] for file in await library.files()] == ["b.md"]
+
+
+async def test_documents_are_moved_to_another_collection_and_answer_there(
+    open_page: OpenPage, library: Library
+) -> None:
+    file = await library.add("moving.md", notes("moving"))
+    made = await library.client.post("/v1/vector_stores", json={"name": f"Elsewhere {uuid4().hex[:6]}"})
+    page = await open_page(library.path)
+    await page.get_by_label("Choose moving.md").check()
+    await page.get_by_role("button", name="Move").click()
+    await page.get_by_role("menuitem", name=made.json()["name"]).click()
+    await expect(row_of(page, "moving.md")).to_have_count(0)
+    moved = await library.settled(file["id"])
+    assert (moved["collection_id"], moved["ingest"]["status"]) == (made.json()["id"], "completed")
+    await library.client.delete(f"/v1/vector_stores/{made.json()['id']}")
 
 
 PAGES = [f"Page {number}. {'Nothing of note stands here. ' * 4}" for number in range(1, 8)]
