@@ -86,7 +86,7 @@ def _wrong_settings(error: ValidationError) -> str:
         variable = name if name.isupper() else f"CHATAPP_{name.upper()}"
         value = os.environ.get(variable, "")
         shown = "" if any(word in variable for word in ("KEY", "PASSWORD", "URL")) else f" (it is {value!r})"
-        lines.append(f"{variable}: {problem['msg']}{shown}.")
+        lines.append(f"{variable}: {problem['msg'].removeprefix('Value error, ')}{shown}.")
     return "The environment has a setting that cannot be used:\n  " + "\n  ".join(lines)
 
 

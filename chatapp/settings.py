@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgres://", "postgresql+asyncpg://", "sqlite+aiosqlite://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+    "chroma_url": ("http://", "https://"),
+}
 
 
 class Settings(BaseSettings):
@@ -65,6 +71,15 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+        return value
+
+    @field_validator("database_url", "redis_url", "chroma_url")
+    @classmethod
+    def _check_scheme(cls, value: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
+        address = value.get_secret_value() if isinstance(value, SecretStr) else value
+        known = _SCHEMES[info.field_name or ""]
+        if address and not address.startswith(known):
+            raise ValueError(f"has to begin with {' or '.join(known)}")
         return value
 
     @property

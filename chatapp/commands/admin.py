@@ -16,6 +16,8 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
         await schema.migrate()
         if arguments.action == "key":
             return await _make_key(arguments)
+        # On an empty database this makes the first tenant and the models too, as the first `serve` would.
+        await installation.install(settings.model_copy(update={"admin_email": arguments.email}))
         _, link = await users.create_or_reset_admin(settings, arguments.email, password=arguments.password)
     if link:
         print(f"Set the password of {arguments.email} here, once, within two days:\n{link}")

@@ -32,8 +32,10 @@ async def migrate() -> None:
     """Bring the open database's schema up to date; several processes may try at once.
 
     Raises:
+        DatabaseUnavailable: it cannot be reached.
         Misconfigured: the database was written by a newer version.
     """
+    await ping()
     async with engine().begin() as connection:
         await connection.run_sync(_upgrade)
 
@@ -49,14 +51,17 @@ async def ping() -> None:
     """Ask the open database for a sign of life.
 
     Raises:
-        DatabaseUnavailable: there is none; its message is the driver's first line.
+        DatabaseUnavailable: there is none; the message has the driver's reason.
     """
     try:
         async with engine().connect() as connection:
             await connection.execute(select(1))
     except (SQLAlchemyError, OSError) as error:
         # Drivers append addresses and statements in further lines.
-        raise DatabaseUnavailable(str(error).partition("\n")[0] or type(error).__name__) from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DatabaseUnavailable(
+            f"The database cannot be reached ({reason}). Start it, or correct DATABASE_URL."
+        ) from error
 
 
 async def make_revision(message: str) -> Path:
