@@ -42,7 +42,7 @@ _PDF = "application/pdf"
 
 
 @dataclass(slots=True)
-class _Progress:
+class Progress:
     """Where the work is; written by the steps, shown by the beat."""
 
     stage: IngestStage = IngestStage.WAITING
@@ -50,9 +50,11 @@ class _Progress:
     """Of the stage, 0 to 1."""
 
     def enter(self, stage: IngestStage) -> None:
+        """Begin a stage."""
         self.stage, self.part = stage, 0.0
 
     def advance(self, part: float) -> None:
+        """Say how far the stage is; never back."""
         self.part = min(1.0, max(self.part, part))
 
     @property
@@ -81,7 +83,7 @@ async def ingest(claim: Claim) -> None:
         reason = ParseFailed(f"Reading the file was broken off {MAX_ATTEMPTS} times. Save it again in its program.")
         await _fail(actor, claim, IngestStage.WAITING, reason)
         return
-    progress = _Progress()
+    progress = Progress()
     steps = asyncio.create_task(_steps(actor, claim, progress))
     beat = asyncio.create_task(_beat(actor, claim, progress))
     try:
@@ -101,7 +103,7 @@ async def _stop(*tasks: asyncio.Task[None]) -> None:
 
 
 async def _conclude(
-    actor: Actor, claim: Claim, progress: _Progress, steps: asyncio.Task[None], beat: asyncio.Task[None]
+    actor: Actor, claim: Claim, progress: Progress, steps: asyncio.Task[None], beat: asyncio.Task[None]
 ) -> None:
     # The beat ends by itself only when it fails; then that is why the steps were stopped.
     ended = beat if steps.cancelled() else steps
@@ -121,14 +123,14 @@ async def _conclude(
         await _fail(actor, claim, progress.stage, reason)
 
 
-async def _beat(actor: Actor, claim: Claim, progress: _Progress) -> None:
+async def _beat(actor: Actor, claim: Claim, progress: Progress) -> None:
     while True:
         async with transaction(actor) as tx:
             await ingestions.beat(tx, claim, stage=progress.stage, progress=progress.overall)
         await asyncio.sleep(_BEAT_SECONDS)
 
 
-async def _steps(actor: Actor, claim: Claim, progress: _Progress) -> None:
+async def _steps(actor: Actor, claim: Claim, progress: Progress) -> None:
     source, path = await _fetch(actor, claim)
 
     progress.enter(IngestStage.PARSE)
@@ -145,7 +147,7 @@ async def _steps(actor: Actor, claim: Claim, progress: _Progress) -> None:
     texts = [one.embedding_text(context) for one in found]
 
     progress.enter(IngestStage.EMBED)
-    embeddings = await _embed(texts, progress)
+    embeddings = await embed(texts, progress)
 
     progress.enter(IngestStage.INDEX)
     left_over = await index(actor, claim, found, texts, embeddings)
@@ -162,7 +164,7 @@ async def _fetch(actor: Actor, claim: Claim) -> tuple[ingestions.IngestSource, P
     return source, path
 
 
-async def _parse(path: Path, source: ingestions.IngestSource, progress: _Progress) -> ParsedDocument:
+async def _parse(path: Path, source: ingestions.IngestSource, progress: Progress) -> ParsedDocument:
     """Step 2: text, pages and blocks, from a child process."""
     parsed = await sandbox.parse(
         path,
@@ -198,7 +200,7 @@ async def _save(actor: Actor, claim: Claim, parsed: ParsedDocument, title: str) 
         )
 
 
-async def _embed(texts: list[str], progress: _Progress) -> np.ndarray:
+async def embed(texts: list[str], progress: Progress) -> np.ndarray:
     """Step 5: vectors, texts of like length together so that little is computed for padding.
 
     Returns:

@@ -140,7 +140,7 @@ async def test_a_replacement_that_fails_leaves_the_old_version_answering(
     assert await _answers(actor, collection.id) == before
 
 
-@pytest.mark.parametrize("step", ["_parse", "_embed", "index"])
+@pytest.mark.parametrize("step", ["_parse", "embed", "index"])
 async def test_cancelling_is_noticed_within_a_second(
     upload: Upload, actor: Actor, collection: CollectionView, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -236,7 +236,7 @@ async def test_a_worker_asked_to_stop_gives_its_document_back(
         await asyncio.sleep(60)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "_embed", held)
+        patch.setattr(pipeline, "embed", held)
         work = asyncio.create_task(ingestion.ingest_waiting())
         await asyncio.wait_for(reached.wait(), 20)
         work.cancel()
@@ -255,7 +255,7 @@ async def test_an_unexpected_error_is_told_without_its_details(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("internal detail")
 
-    monkeypatch.setattr(pipeline, "_embed", broken)
+    monkeypatch.setattr(pipeline, "embed", broken)
     await ingestion.ingest_waiting()
     view = await documents.get(actor, document_id)
     assert (view.status, view.error_stage) == (DocumentStatus.FAILED, "embed")
