@@ -52,7 +52,7 @@ async def record(turn: Turn) -> Turn:
     async with transaction(turn.actor) as tx:
         if not await turns.finish(tx, turn.id, attempt=turn.attempt, values=values):
             raise Superseded
-        await traces.put(tx, _trace(turn, status, citations))
+        traces.add(tx, _trace(turn, status, citations))
     await turn.writer.emit("done", done_event(turn.id, values))
     return turn
 

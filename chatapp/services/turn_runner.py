@@ -104,6 +104,11 @@ class TurnRunner:
             running.stop.request()
         return running is not None
 
+    def is_answering(self, actor: Actor, turn_id: UUID) -> bool:
+        """Whether this process is answering a turn that the actor asked for."""
+        running = self._running.get(turn_id)
+        return running is not None and _is_same_asker(running.actor, actor)
+
     async def recover(self, *, everything: bool = False) -> int:
         """Take up turns nobody works on, and return how many those were.
 
@@ -262,6 +267,12 @@ def _asker(row: TurnTable) -> Actor:
     # The turn was admitted when it was asked; what it may read is asked for again.
     permissions = frozenset({Permission.CHAT, Permission.READ_DOCUMENTS})
     return Actor(row.tenant_id, row.user_id, permissions, key_id=row.key_id)
+
+
+def _is_same_asker(one: Actor, other: Actor) -> bool:
+    if one.tenant_id != other.tenant_id or one.user_id != other.user_id:
+        return False
+    return one.user_id is not None or (one.key_id is not None and one.key_id == other.key_id)
 
 
 class _Runner:

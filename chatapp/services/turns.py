@@ -349,13 +349,16 @@ async def events(actor: Actor, turn_id: UUID, *, last_event_id: str | None = Non
     Raises:
         NotFound: no such turn of this actor; at the first step.
     """
-    row = await _own(actor, turn_id)
     log = turn_log()
-    is_final = TurnStatus(row.status).is_final
-    if is_final and not await log.exists(actor, turn_id):
-        for event in _replay(row):
-            yield event
-        return
+    is_final = False
+    # A turn being answered here needs no look at the database: nearly every reader comes for one of those.
+    if not turn_runner().is_answering(actor, turn_id):
+        row = await _own(actor, turn_id)
+        is_final = TurnStatus(row.status).is_final
+        if is_final and not await log.exists(actor, turn_id):
+            for event in _replay(row):
+                yield event
+            return
     after = (last_event_id or "").strip()
     if parse_id(after) == (0, 0):
         after = ""
@@ -363,14 +366,14 @@ async def events(actor: Actor, turn_id: UUID, *, last_event_id: str | None = Non
     idle_seconds = _SETTLE_SECONDS if is_final else _PING_SECONDS
     async with aclosing(log.read(actor, turn_id, after=after, idle_seconds=idle_seconds)) as stream:
         async for event in stream:
-            if event.kind == "ping" and TurnStatus((row := await _own(actor, turn_id)).status).is_final:
-                # The end is in the database and not in the log: another process died, or the log was lost.
-                for replayed in _replay(row):
-                    yield replayed
-                return
+            if event.kind == "ping" and TurnStatus((await _own(actor, turn_id)).status).is_final:
+                break
             yield event
             if event.kind == "done":
                 return
+    # The end is in the database: the reader had it already, another process died, or the log was lost.
+    for replayed in _replay(await _own(actor, turn_id)):
+        yield replayed
 
 
 async def _own(actor: Actor, turn_id: UUID) -> TurnTable:

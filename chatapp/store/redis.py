@@ -14,7 +14,7 @@ from uuid import UUID
 
 from chatapp.domain import Actor
 from chatapp.errors import UpstreamError
-from chatapp.store.turn_log import KEEP_SECONDS, Superseded, TurnEvent
+from chatapp.store.turn_log import KEEP_SECONDS, Superseded, TurnEvent, parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +112,8 @@ class RedisTurnLog:
     ) -> AsyncGenerator[TurnEvent, None]:
         """See `TurnLog.read`."""
         key, last = _key(actor, turn_id), after or "0-0"
+        if await _has_all(key, last):
+            return
         while True:
             with _translated():
                 found: Any = await _redis().xread({key: last}, block=int(idle_seconds * 1000))
@@ -121,6 +123,8 @@ class RedisTurnLog:
             for entry_id, fields in found[0][1]:
                 last = entry_id.decode()
                 yield TurnEvent(fields[b"kind"].decode(), fields[b"data"].decode(), id=last)
+                if fields[b"kind"] == b"done":
+                    return
 
     async def request_stop(self, turn_id: UUID) -> None:
         """See `TurnLog.request_stop`."""
@@ -148,6 +152,15 @@ async def _subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
                     yield message["data"].decode()
 
         yield messages()
+
+
+async def _has_all(key: str, last: str) -> bool:
+    """Whether the log is at its end, and the reader there too."""
+    with _translated():
+        newest: Any = await _bounded(_redis().xrevrange(key, count=1))
+    if not newest or newest[0][1][b"kind"] != b"done":
+        return False
+    return parse_id(newest[0][0].decode()) <= parse_id(last)
 
 
 async def _bounded(call: Any) -> Any:

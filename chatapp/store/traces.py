@@ -21,6 +21,6 @@ async def get(tx: Transaction, trace_id: UUID) -> TraceTable:
     return row
 
 
-async def put(tx: Transaction, row: TraceTable) -> None:
-    """Write a turn's trace; a later attempt's replaces an earlier one's."""
-    await tx.session.merge(row)
+def add(tx: Transaction, row: TraceTable) -> None:
+    """Write a turn's trace, in the transaction that ends the turn: there is never an earlier one."""
+    tx.session.add(row)

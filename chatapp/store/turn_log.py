@@ -75,7 +75,7 @@ class TurnLog(Protocol):
             idle_seconds: a `ping` is yielded when nothing happened for so long.
 
         Yields:
-            events without a gap or a repetition; the reader ends at `done`.
+            events without a gap or a repetition; `done` is the last, and nothing follows for who has that already.
         """
         ...
 
@@ -152,6 +152,8 @@ class InProcessTurnLog:
                     position += 1
                     if parse_id(event.id) > last:
                         yield event
+                if entry.is_finished:
+                    return
                 if not await _is_set_within(arrived, idle_seconds):
                     yield TurnEvent("ping")
         finally:
