@@ -32,6 +32,7 @@ from chatapp.web.auth import SignedIn
 from chatapp.web.body_limit import BodyLimit
 from chatapp.web.gate import Gate
 from chatapp.web.headers import SecurityHeaders
+from chatapp.web.reflex_internals import built_pages
 
 ROUTERS = (
     health.router,
@@ -73,7 +74,7 @@ def edge(app: ASGIApp) -> ASGIApp:
     settings = get_settings()
     gated = Gate(app, settings=settings)
     limited = BodyLimit(gated, max_upload_bytes=settings.max_upload_bytes)
-    return SecurityHeaders(limited, settings=settings)
+    return SecurityHeaders(limited, settings=settings, pages=built_pages())
 
 
 async def _openapi(request: Request, actor: SignedIn) -> JSONResponse:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from pathlib import Path
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,9 +15,9 @@ from chatapp.settings import Settings
 _POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Reflex's pages carry small inline scripts (theme before paint, router data), and its runtime evaluates the
-        # short callbacks of events such as toasts. Scripts from anywhere else stay refused.
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        # Inline scripts run when they are ones the build wrote, known by their hashes. 'unsafe-eval' is for the short
+        # callbacks of events that Reflex sends as text, such as toasts.
+        "script-src 'self' 'unsafe-eval'{hashes}",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
@@ -28,6 +33,8 @@ _POLICY = "; ".join(
 _SANDBOX_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 """For uploaded files: whatever is inside, it runs nothing and reads nothing."""
 
+_INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
 _IMMUTABLE_PREFIX = "/assets/"
 """The build puts a hash of the content into each name below it."""
 
@@ -35,14 +42,16 @@ _IMMUTABLE_PREFIX = "/assets/"
 class SecurityHeaders:
     """ASGI wrapper that adds the headers; what an answer sets itself stays."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, pages: Path) -> None:
         """Wrap the application.
 
         Args:
             app: what answers.
             settings: says whether people come over https.
+            pages: folder of the built pages.
         """
         self._app = app
+        self._scripts = PageScripts(pages)
         self._fixed = {
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
@@ -66,11 +75,45 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._fixed.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", _POLICY)
-                headers.setdefault("Cache-Control", _caching(path, message["status"], headers.get("content-type", "")))
+                content_type = headers.get("content-type", "")
+                hashes = self._scripts.hashes() if content_type.startswith("text/html") else ""
+                headers.setdefault("Content-Security-Policy", _POLICY.format(hashes=hashes))
+                headers.setdefault("Cache-Control", _caching(path, message["status"], content_type))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class PageScripts:
+    """The inline scripts the build wrote into the pages: the only ones a page may run."""
+
+    def __init__(self, pages: Path) -> None:
+        """Begin without having read anything.
+
+        Args:
+            pages: folder of the built pages; need not be there.
+        """
+        self._pages = pages
+        self._built_at = -1
+        self._hashes = ""
+
+    def hashes(self) -> str:
+        """Sources for `script-src`, each after a space; read again when the pages were built again."""
+        index = self._pages / "index.html"
+        built_at = index.stat().st_mtime_ns if index.exists() else 0
+        if built_at != self._built_at:
+            scripts = {
+                script.encode()
+                for page in self._pages.rglob("*.html")
+                for script in _INLINE_SCRIPT.findall(page.read_text(encoding="utf-8"))
+            }
+            self._hashes = "".join(sorted(f" 'sha256-{_digest(script)}'" for script in scripts))
+            self._built_at = built_at
+        return self._hashes
+
+
+def _digest(script: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(script).digest()).decode()
 
 
 def uploaded_file_headers(*, is_inline: bool) -> dict[str, str]:

@@ -5,10 +5,13 @@ When Reflex is upgraded, `tests/chatapp/web/test_reflex_internals.py` says which
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import reflex as rx
+from reflex import constants
 from reflex.state import BaseState, FrontendEventExceptionState, OnLoadInternalState, State, UpdateVarsInternalState
+from reflex.utils import prerequisites
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 
@@ -30,6 +33,11 @@ _FRAMEWORK_EVENTS: frozenset[tuple[type[BaseState], str]] = frozenset(
     }
 )
 """Events the front end fires by itself. None reads or writes more than the tab's own state."""
+
+
+def built_pages() -> Path:
+    """Folder of the built pages."""
+    return prerequisites.get_web_dir() / constants.Dirs.STATIC
 
 
 def state_of_event(name: str) -> tuple[type[BaseState], str] | None:

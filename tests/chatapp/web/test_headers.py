@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 
 from chatapp.domain import Actor
 from chatapp.services import documents
 from chatapp.settings import Settings
-from chatapp.web.headers import SecurityHeaders
+from chatapp.web.headers import PageScripts, SecurityHeaders
 from tests.fixtures.credentials import KeyOf
 
 
-async def headers_of(settings: Settings, path: str, *, content_type: str, status: int = 200, **own: str):
+async def headers_of(
+    settings: Settings, path: str, *, content_type: str, status: int = 200, pages: Path = Path("none"), **own: str
+) -> httpx.Headers:
     """The headers of an answer an app gives at an address."""
 
     async def app(scope, receive, send) -> None:
@@ -18,7 +26,7 @@ async def headers_of(settings: Settings, path: str, *, content_type: str, status
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": b""})
 
-    transport = httpx.ASGITransport(app=SecurityHeaders(app, settings=settings))
+    transport = httpx.ASGITransport(app=SecurityHeaders(app, settings=settings, pages=pages))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as client:
         return (await client.get(path)).headers
 
@@ -55,6 +63,33 @@ async def test_every_answer_says_what_a_browser_may_do(settings: Settings) -> No
     assert policy["object-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert policy["connect-src"] == policy["form-action"] == "'self'"
     assert not any("http" in sources or "*" in sources for sources in policy.values())
+
+
+async def test_only_the_builds_own_inline_scripts_run(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "index.html").write_text('<script>one()</script><script type="module" src="/assets/a.js"></script>')
+    (tmp_path / "documents" / "index.html").write_text("<p><script async>two()\n</script></p><script>one()</script>")
+
+    page = await headers_of(settings, "/", content_type="text/html", pages=tmp_path)
+    data = await headers_of(settings, "/v1/files", content_type="application/json", pages=tmp_path)
+
+    hashes = {base64.b64encode(hashlib.sha256(script).digest()).decode() for script in (b"one()", b"two()\n")}
+    assert set(re.findall(r"'sha256-([^']+)'", page["content-security-policy"])) == hashes
+    assert "unsafe-inline" not in page["content-security-policy"].partition("style-src")[0]
+    assert "sha256" not in data["content-security-policy"]
+
+
+async def test_pages_built_again_bring_their_own_scripts(settings: Settings, tmp_path: Path) -> None:
+    index = tmp_path / "index.html"
+    scripts = PageScripts(tmp_path)
+    found = [scripts.hashes()]
+    for number in (1, 2):
+        index.write_text(f"<script>{number}</script>")
+        os.utime(index, ns=(number, number))
+        found.append(scripts.hashes())
+
+    assert found[0] == ""
+    assert len(set(found)) == 3
 
 
 async def test_what_an_answer_says_itself_stays(settings: Settings) -> None:
