@@ -9,6 +9,7 @@ AppError
 |  +- UnsupportedMediaType 415   ParseFailed   EmptyDocument
 +- UpstreamError 502
    +- ProviderTimeout 504   ProviderUnavailable 503   ProviderRejected 502   VectorIndexUnavailable 503
+      DatabaseUnavailable 503   RedisUnavailable 503
 +- SwitchedOff 503
 +- Misconfigured 500
 ```
@@ -202,4 +203,18 @@ class VectorIndexUnavailable(UpstreamError):
     """The document index cannot be reached at the moment. Try again."""
 
     code = "vector_index_unavailable"
+    status_code = 503
+
+
+class DatabaseUnavailable(UpstreamError):
+    """The database cannot be reached at the moment. Try again."""
+
+    code = "database_unavailable"
+    status_code = 503
+
+
+class RedisUnavailable(UpstreamError):
+    """The service that web processes share cannot be reached at the moment. Try again."""
+
+    code = "redis_unavailable"
     status_code = 503

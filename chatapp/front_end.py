@@ -37,10 +37,6 @@ _NOT_SOURCES = {"__pycache__", "external"}
 _BUILT_IN_ADDRESS = re.compile(r"""(["'`])(http|ws)://localhost:\d+(/[^"'`]*)\1""")
 
 
-class BuildFailed(Misconfigured):
-    """The pages could not be built."""
-
-
 class SameOriginPlugin(Plugin):
     """Lets the built pages talk to wherever they were loaded from.
 
@@ -90,7 +86,7 @@ def build() -> None:
     """Build the front end unless it is current.
 
     Raises:
-        BuildFailed: the build ended with an error.
+        Misconfigured: the build ended with an error.
     """
     _REFLEX.mkdir(exist_ok=True)
     with _alone():
@@ -108,7 +104,7 @@ def build() -> None:
                 check=False,
             ).returncode
         if code != 0 or not _INDEX.exists():
-            raise BuildFailed(f"the front end could not be built; the end of {_LOG}:\n{_tail(_LOG)}")
+            raise Misconfigured(f"the front end could not be built; the end of {_LOG}:\n{_tail(_LOG)}")
         # Building may add to the package lock; the digest is of what stands there now.
         _STAMP.write_text(source_digest())
 

@@ -38,7 +38,12 @@ async def readiness(settings: Settings) -> dict[str, str]:
 
     A missing vector index is told but does not stop the product: answers then come from keywords alone.
     """
-    states = {"database": await _state(schema.ping), "vector_index": await _state(vector_index.heartbeat)}
+    return {**await readiness_of_store(settings), "vector_index": await _state(vector_index.heartbeat)}
+
+
+async def readiness_of_store(settings: Settings) -> dict[str, str]:
+    """The states of what nothing works without."""
+    states = {"database": await _state(schema.ping)}
     if settings.redis_url.get_secret_value():
         states["redis"] = await _state(redis.ping)
     return states

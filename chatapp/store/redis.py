@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from chatapp.domain import Actor
-from chatapp.errors import UpstreamError
+from chatapp.errors import RedisUnavailable
 from chatapp.store.turn_log import KEEP_SECONDS, Superseded, TurnEvent, parse_id
 
 if TYPE_CHECKING:
@@ -28,13 +28,6 @@ _MAX_EVENTS = 20_000
 _RUNNING_SECONDS = 3_600
 """How long the log of a turn without an end is kept."""
 _STOP_CHANNEL = "chatapp:stop"
-
-
-class RedisUnavailable(UpstreamError):
-    """The service that web processes share cannot be reached at the moment. Try again."""
-
-    code = "redis_unavailable"
-    status_code = 503
 
 
 class _Client:

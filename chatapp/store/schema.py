@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.errors import Misconfigured, UpstreamError
+from chatapp.errors import DatabaseUnavailable, Misconfigured
 from chatapp.store.database import engine
 
 if TYPE_CHECKING:
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 7_023_514
 """Any number, the same for every process: PostgreSQL's name of the lock."""
-
-
-class DatabaseUnavailable(UpstreamError):
-    """The database cannot be reached at the moment. Try again."""
-
-    code = "database_unavailable"
-    status_code = 503
 
 
 async def migrate() -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from chatapp.domain import Actor
+from chatapp.errors import RedisUnavailable
 from chatapp.store import redis
 from chatapp.store.turn_log import Superseded, TurnEvent
 
@@ -80,6 +81,6 @@ async def test_a_stop_reaches_every_process(log: redis.RedisTurnLog) -> None:
 
 async def test_a_missing_redis_is_an_upstream_error() -> None:
     redis.open_redis("redis://127.0.0.1:9/0")
-    with pytest.raises(redis.RedisUnavailable):
+    with pytest.raises(RedisUnavailable):
         await redis.ping()
     await redis.close_redis()

@@ -1,0 +1,114 @@
+"""What goes wrong on the command line is told in a sentence that says what to do, never as a trace."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatapp.settings import Settings
+from tests.fixtures.surroundings import PROJECT
+
+
+@pytest.fixture
+def surroundings(settings: Settings) -> dict[str, str]:
+    """The environment of the settings, as a process gets it."""
+    return dict(os.environ)
+
+
+def _run(surroundings: dict[str, str], *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "chatapp", *arguments],
+        cwd=PROJECT,
+        env=surroundings | changed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_a_busy_port_is_told(surroundings: dict[str, str]) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        done = _run(surroundings, "serve", PORT=port)
+    assert done.returncode == 1
+    assert f"port {port} cannot be used" in done.stderr
+    assert "set PORT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PORT", "seventy", "PORT"),
+        ("CHATAPP_WEB_WORKERS", "0", "CHATAPP_WEB_WORKERS"),
+        ("DATABASE_URL", "mysql://host/name", "postgresql://"),
+        ("CHATAPP_WEB_WORKERS", "2", "set REDIS_URL"),
+        ("CHATAPP_SECRET_KEY", "changeme", "CHATAPP_SECRET_KEY"),
+    ],
+)
+def test_a_wrong_setting_is_told(surroundings: dict[str, str], variable: str, value: str, told: str) -> None:
+    done = _run(surroundings, "serve", **{"PORT": "3998", variable: value})
+    assert done.returncode in {1, 2}
+    assert told in done.stderr
+
+
+def test_a_secret_in_a_wrong_setting_is_not_shown(surroundings: dict[str, str]) -> None:
+    done = _run(surroundings, "doctor", DATABASE_URL="mysql://user:hunter2@host/name")
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_data_folder_of_a_newer_version_is_refused(surroundings: dict[str, str], settings: Settings) -> None:
+    (settings.data_dir / "format").write_text("999\n")
+    done = _run(surroundings, "serve", PORT="3998")
+    assert done.returncode == 1
+    assert "newer version" in done.stderr
+    assert "CHATAPP_DATA_DIR" in done.stderr
+
+
+def test_a_database_that_is_away_is_told(surroundings: dict[str, str]) -> None:
+    done = _run(surroundings, "migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    assert done.returncode == 1
+    assert "correct DATABASE_URL" in done.stderr
+
+
+def test_a_process_of_its_own_needs_chromas_address(surroundings: dict[str, str]) -> None:
+    for command in ("web", "worker"):
+        done = _run(surroundings, command)
+        assert done.returncode == 1
+        assert "CHROMA_URL" in done.stderr
+
+
+def test_an_admin_gets_a_link_or_a_password_and_a_key(surroundings: dict[str, str]) -> None:
+    linked = _run(surroundings, "admin", "create", "--email", "ada@example.org")
+    assert "/auth/link?token=" in linked.stdout
+    reset = _run(surroundings, "admin", "reset", "--email", "ada@example.org", "--password", "a long enough password")
+    assert reset.returncode == 0
+    key = _run(surroundings, "admin", "key", "--email", "ada@example.org", "--scopes", "use:chat")
+    assert key.stdout.startswith("sk-chatapp-")
+    assert len(key.stdout.split()) == 1
+    unknown = _run(surroundings, "admin", "key", "--email", "ada@example.org", "--scopes", "use:everything")
+    assert unknown.returncode == 1
+    assert "use:everything" in unknown.stderr
+
+
+def test_files_are_uploaded_from_the_command_line(surroundings: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "report.md").write_text("# Report\n\nNet sales were 12 million.\n")
+    _run(surroundings, "admin", "create", "--email", "ada@example.org")
+    done = _run(surroundings, "ingest", str(folder), str(tmp_path / "missing.pdf"))
+    assert done.returncode == 1
+    assert "report.md: uploaded" in done.stdout
+    assert "missing.pdf: No such file" in done.stderr
+    again = _run(surroundings, "ingest", str(folder))
+    assert again.returncode == 0
+    assert "report.md: already here" in again.stdout
