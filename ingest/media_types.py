@@ -15,6 +15,7 @@ _TAIL_BYTES = 2 * 1024
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
+_OLE_PIECE_BYTES = 1024 * 1024
 _RTF = b"{\\rtf"
 _READABLE = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text and e-mail files can be read."
 
@@ -78,8 +79,10 @@ def _has_binary_signature(head: bytes) -> bool:
 
 
 def _refuse_ole(source: Source) -> None:
-    if _ENCRYPTED_OFFICE in source.read():
-        raise PasswordProtected
+    with source.open() as file:
+        while piece := file.read(_OLE_PIECE_BYTES):
+            if _ENCRYPTED_OFFICE in piece:  # an entry of 128 bytes at a multiple of 128, so never divided
+                raise PasswordProtected
     raise UnsupportedMediaType(
         "This is a file of an old Office program (DOC, XLS, PPT or MSG). "
         "Save it as DOCX, XLSX, PPTX or PDF and upload that."

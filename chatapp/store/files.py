@@ -174,12 +174,6 @@ async def remove_document(actor: Actor, document_id: UUID) -> None:
     await asyncio.to_thread(shutil.rmtree, document_dir(actor, document_id), ignore_errors=True)
 
 
-async def remove_version(actor: Actor, document_id: UUID, version: int) -> None:
-    """Remove one version and all that was derived from it. Nothing there is no error."""
-    folder = content_path(actor, document_id, version).parent
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
 async def remove_abandoned_uploads() -> int:
     """Remove what killed processes left of uploads; returns how many files."""
 

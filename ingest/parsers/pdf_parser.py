@@ -39,8 +39,10 @@ class PdfParser:
     kind: ClassVar[str] = "PDF"
 
     def recognises(self, sample: Sample) -> bool:
-        """By the header, which may stand anywhere in the first 1,024 bytes, or by what a PDF without one ends with."""
-        if b"%PDF-" in sample.head[:1024]:
+        """By the header, which may have rubbish in front of it, or by what a PDF without one ends with."""
+        if sample.head.lstrip().startswith(b"%PDF-"):
+            return True
+        if b"%PDF-" in sample.head[:1024] and b" obj" in sample.head:
             return True
         return b" obj" in sample.head and (b"startxref" in sample.tail or b"%%EOF" in sample.tail)
 

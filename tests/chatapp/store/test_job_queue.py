@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from chatapp.settings import Settings
+from chatapp.store import job_queue
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def queue(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[None]:
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    job_queue.open_job_queue(settings.data_dir, url)
+    yield
+    await job_queue.close_job_queue()
+
+
+def _consume(ingest: Callable[[], None], *, workers: int = 2) -> Callable[[], None]:
+    return job_queue.start_consuming({"ingest": ingest, "sweep": lambda: None}, workers=workers)
+
+
+async def test_a_job_reaches_its_handler_soon(queue: None) -> None:
+    done = threading.Event()
+    stop = _consume(done.set)
+    await job_queue.wake("ingest")
+    assert await asyncio.to_thread(done.wait, 3)
+    await asyncio.to_thread(stop)
+
+
+async def test_a_job_waits_for_a_worker_and_for_its_time(queue: None) -> None:
+    calls: list[float] = []
+    await job_queue.wake("ingest")
+    await job_queue.wake("ingest", delay_seconds=1.5)
+    stop = _consume(lambda: calls.append(1))
+    await asyncio.sleep(0.8)
+    assert len(calls) == 1
+    for _ in range(60):
+        if len(calls) == 2:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.to_thread(stop)
+    assert len(calls) == 2
+
+
+async def test_stopping_waits_for_the_job_in_hand(queue: None) -> None:
+    started, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        may_end.wait(10)
+        ended.set()
+
+    stop = _consume(work)
+    await job_queue.wake("ingest")
+    assert await asyncio.to_thread(started.wait, 3)
+    stopping = asyncio.create_task(asyncio.to_thread(stop))
+    await asyncio.sleep(0.3)
+    assert not stopping.done()
+    may_end.set()
+    await stopping
+    assert ended.is_set()
+
+
+async def test_nothing_is_queued_before_the_queue_is_open() -> None:
+    with pytest.raises(RuntimeError, match="lifespan"):
+        await job_queue.wake("ingest")
