@@ -205,17 +205,24 @@ async function signOut() {
   }
 }
 
-/* Who is signed in. The pages themselves are public files, so an ended sign-in is noticed here. */
+/* Who is signed in. The pages themselves are public files, so an ended sign-in is noticed here: when a page opens
+   or the window is looked at again, but not with each step from page to page. */
+const ASK_AGAIN_MS = 60_000;
+let known = { me: null, at: -Infinity };
+
 function useMe() {
-  const [me, setMe] = useState(null);
+  const [me, setMe] = useState(known.me);
   useEffect(() => {
     const ask = async () => {
+      if (performance.now() - known.at < ASK_AGAIN_MS) return;
+      known.at = performance.now();
       const response = await fetch("/auth/me", { credentials: "same-origin" }).catch(() => null);
       if (response?.status === 401) leaveForSignIn();
       if (!response?.ok) return;
       const person = await response.json();
       const permissions = person.permissions ?? [];
-      setMe({ ...person, isAdmin: permissions.includes("read_admin") || permissions.includes("admin") });
+      known.me = { ...person, isAdmin: permissions.includes("read_admin") || permissions.includes("admin") };
+      setMe(known.me);
     };
     ask();
     window.addEventListener("focus", ask);

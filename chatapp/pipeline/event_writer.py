@@ -15,7 +15,7 @@ from chatapp.store.turn_log import EventKind, TurnEvent, turn_log
 
 _log = structlog.get_logger(__name__)
 
-FRAME_SECONDS = 0.05
+FRAME_SECONDS = 0.08
 """Text of this long goes out as one event. Shorter reads no smoother and costs bytes and work for every reader."""
 
 

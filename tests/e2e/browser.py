@@ -18,7 +18,7 @@ WIDE, PHONE = (1280, 800), (390, 844)
 OpenPage = Callable[..., Awaitable[Page]]
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -35,7 +35,7 @@ async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium, or Playwright's own where there is none."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser
         await browser.close()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -60,7 +61,7 @@ def start_product(tmp_path_factory: pytest.TempPathFactory, built_pages: None) -
             key = (model, *sorted(f"{name}={value}" for name, value in environment.items()))
             if key not in started:
                 folder = tmp_path_factory.mktemp("product")
-                started[key] = stack.enter_context(_running(folder, model, environment))
+                started[key] = stack.enter_context(running_product(folder, model, environment))
             return started[key]
 
         yield start
@@ -81,7 +82,10 @@ def built_pages() -> None:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, model: str, environment: dict[str, str]) -> Iterator[Product]:
+def running_product(
+    folder: Path, model: str = "", environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Product]:
+    """An installation in an empty folder, until the block ends; with `model`, a scripted provider beside it."""
     with contextlib.ExitStack() as stack:
         port, upstream_url = free_port(), ""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("CHATAPP_", "OPENAI_"))}

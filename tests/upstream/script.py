@@ -20,6 +20,8 @@ class Script:
     """Between two deltas."""
     latency_ms: float = 0.0
     """Before the first."""
+    form: str = ""
+    """`markdown`: headings, lists, tables, code and marks in the place of numbered words."""
     answer: str = ""
     """The answer word for word; `quote` to repeat the beginning of each source with its mark."""
     piece: int = 0
@@ -41,6 +43,8 @@ class Script:
         if self.answer == "quote":
             found = _SOURCE.findall(str(messages[-1].get("content", "")))
             return _words(" ".join(f"{text.split('. ')[0].strip('.')} [{number}]." for number, text in found))
+        if self.form == "markdown":
+            return _markdown(self.tokens)
         if self.answer and self.piece:
             return [self.answer[at : at + self.piece] for at in range(0, len(self.answer), self.piece)]
         if self.answer:
@@ -55,6 +59,25 @@ def read_script(model: str) -> Script:
         kind = type(getattr(Script(), name))
         values[name] = kind(value)
     return Script(**values)
+
+
+_PARAGRAPHS = (
+    "## What changed\n\nRefunds are now paid within **14 days** of the return [1], except for gift cards, which are "
+    "refunded as store credit [2]. The rule holds for every shop and for orders by telephone.\n\n",
+    "1. The time limit went from 30 to *14* days [1].\n2. The customer no longer pays for the label.\n"
+    "3. Shops may refuse software whose seal was broken [3].\n\n",
+    "| Case | Before | Now |\n|:--|--:|--:|\n| Goods returned | 30 days | 14 days |\n| Gift card | cash | credit |\n\n",
+    "```python\ndef interest(amount, days):\n    return amount * (1 + 0.05 / 365) ** days\n```\n\n",
+    "The interest of a late refund is counted from the day on which it was due, and `interest` gives it to the cent. "
+    "Customers who paid by invoice get a credit note in its place, as the handbook has it [2].\n\n",
+)
+
+
+def _markdown(tokens: int) -> list[str]:
+    """So many tokens of markdown; the marks stand in its first part only, so that an answer has a handful."""
+    first = _words("".join(_PARAGRAPHS))
+    later = _words(re.sub(r" \[\d\]", "", "".join(_PARAGRAPHS)))
+    return (first + later * (tokens // len(later) + 1))[:tokens]
 
 
 def _words(text: str) -> list[str]:
