@@ -1,4 +1,8 @@
-"""Use cases of documents: upload, watch, replace, move, delete. Reading them is in `previews`."""
+"""Use cases of documents: upload, watch, replace, move, delete. Reading them is in `previews`.
+
+Whatever changes both locks the document's row before its collection's, as the worker does: otherwise two transactions
+could wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -312,8 +316,8 @@ async def move(actor: Actor, document_id: UUID, collection_id: UUID) -> Document
 async def _put(actor: Actor, document_id: UUID, collection_id: UUID, *, is_move: bool) -> DocumentView:
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        target = await collections.get(tx, collection_id, for_update=True)
         row = await documents.get(tx, document_id, for_update=True)
+        target = await collections.get(tx, collection_id, for_update=True)
         if row.collection_id == collection_id:
             return await _view(tx, document_id)
         if row.collection_id is not None and not is_move:
@@ -367,7 +371,7 @@ async def delete(actor: Actor, document_id: UUID) -> None:
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id)
+        row = await documents.get(tx, document_id, for_update=True)
         if row.collection_id is not None:
             await collections.bump_version(tx, row.collection_id)
         pending = [removal_rows.add(tx, collection_id=row.collection_id, document_id=document_id)]

@@ -79,12 +79,12 @@ async def find(tx: Transaction, document_id: UUID) -> DocumentTable | None:
 
 
 async def get_in(tx: Transaction, document_id: UUID, collection_id: UUID) -> DocumentTable:
-    """One document, which must be in that collection.
+    """One document, which must be in that collection; others cannot change it until the transaction ends.
 
     Raises:
         NotFound: there is none of that id in the collection.
     """
-    row = await get(tx, document_id)
+    row = await get(tx, document_id, for_update=True)
     if row.collection_id != collection_id:
         raise NotFound("There is no such document in this collection.", param="file_id")
     return row
@@ -241,8 +241,8 @@ async def list_chunks(
 
 
 async def list_ids(tx: Transaction, collection_id: UUID) -> list[UUID]:
-    """Every document of a collection."""
-    query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id) == collection_id)
+    """Every document of a collection; others cannot change them until the transaction ends."""
+    query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id) == collection_id).with_for_update()
     return list((await tx.session.execute(query)).scalars())
 
 
