@@ -113,6 +113,7 @@ def _block(source: Source) -> str:
     place = f"{found.title or found.filename}, page {found.chunk.page}"
     if found.chunk.heading:
         place += f", {found.chunk.heading}"
+    place = place.replace(" > ", " / ").replace(">", "")
     return f'<source number="{source.number}" from="{_as_data(place)}">\n{_as_data(found.chunk.text)}\n</source>'
 
 

@@ -63,7 +63,9 @@ async def carry_over(questions: Sequence[str], question: str) -> str:
     before, rest = _with_period(before, rest)
     before, rest = await _with_name(before, rest)
     left_over = " ".join(rest.split())
-    return f"{before} {left_over}" if re.search(r"\w{3,}", left_over) else before
+    if not re.search(r"\w{3,}", left_over):
+        return before
+    return f"{before.rstrip(' ?!.')} {left_over}?"
 
 
 def _with_period(before: str, rest: str) -> tuple[str, str]:
