@@ -86,7 +86,7 @@ export function DocumentView({
     const knownType = mediaType || (known.current.key === key ? known.current.type : "");
     load({ fileId, start, end, mediaType: knownType, asText }, asking.signal).then(
       (loaded) => {
-        setState({ key, ...loaded });
+        setState({ key, passage: `${start}-${end}`, ...loaded });
         if (loaded.text) ready.current?.();
       },
       (error) => error.name !== "AbortError" && setState({ key, error }),
@@ -96,8 +96,9 @@ export function DocumentView({
 
   const again = () => setAttempt((number) => number + 1);
   if (!fileId) return null;
+  // Until the passage asked for has been found, the one before is not lit in its place.
   return (
-    <div className="dv" data-file={fileId}>
+    <div className="dv" data-file={fileId} data-passage={state.key === key ? state.passage : undefined} data-stale={state.passage !== `${start}-${end}`}>
       <Content
         {...{ fileId, start, end, page, filename, again }}
         state={state.key === key ? state : {}}
