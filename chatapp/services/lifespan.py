@@ -47,6 +47,11 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
         yield
 
 
+async def warm_up() -> None:
+    """Load what the first question would otherwise wait for, some 0.3 s; for a server, inside `running`."""
+    await embedder.warm_up()
+
+
 def _open_store(stack: AsyncExitStack, settings: Settings) -> None:
     redis_url = settings.redis_url.get_secret_value()
     database.open_database(settings.effective_database_url)
