@@ -76,8 +76,8 @@ def prepare_embedding_model(target: Path) -> None:
 
 
 def _build(folder: Path) -> None:
-    with _offline(), _quiet():
-        reference = _load_reference()
+    with offline(), _quiet():
+        reference = load_reference(attention="eager")
         _export(reference, folder / MODEL_FILE)
         shutil.copyfile(_source() / TOKENIZER_FILE, folder / TOKENIZER_FILE)
         cosine = _worst_cosine(reference, folder)
@@ -112,11 +112,16 @@ def _source() -> Path:
     return Path(get_model_path())
 
 
-def _load_reference() -> SentenceTransformer:
+def load_reference(*, attention: str = "sdpa") -> SentenceTransformer:
+    """The model as sentence-transformers runs it on torch; blocking, some ten seconds with the import.
+
+    Args:
+        attention: `sdpa` is the fast one; `eager` traces into plain operators, where the other would freeze the
+            mask of the traced example.
+    """
     from sentence_transformers import SentenceTransformer
 
-    # Eager attention traces into plain operators; the fused one would freeze the mask of the traced example.
-    model = SentenceTransformer(str(_source()), device="cpu", model_kwargs={"attn_implementation": "eager"})
+    model = SentenceTransformer(str(_source()), device="cpu", model_kwargs={"attn_implementation": attention})
     return model.eval()
 
 
@@ -167,7 +172,7 @@ def _worst_cosine(reference: SentenceTransformer, folder: Path) -> float:
 
 
 @contextlib.contextmanager
-def _offline() -> Iterator[None]:
+def offline() -> Iterator[None]:
     """Keep the hub's client from the network: everything needed is in the installed package."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS")
     before = {name: os.environ.get(name) for name in names}
