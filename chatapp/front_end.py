@@ -61,6 +61,11 @@ def is_current() -> bool:
     return _INDEX.exists() and _STAMP.exists() and _STAMP.read_text() == source_digest()
 
 
+def forget() -> None:
+    """Have the next start build anew: a reloading server writes its own builds into the same folder."""
+    _STAMP.unlink(missing_ok=True)
+
+
 def source_digest() -> str:
     """SHA-256 over every file the built front end depends on, and Reflex's version."""
     digest = hashlib.sha256()

@@ -70,7 +70,11 @@ def reloading_web(settings: Settings, chroma_url: str) -> ChildSpec:
     """The web process for developers: it compiles and starts anew when a file changes."""
     port = str(settings.port)
     program = (sys.executable, "-m", "reflex", "run", "--env", "preview", "--backend-port", port, "--backend-host")
-    environment = {**_environment(settings, chroma_url), **front_end.build_environment()}
+    environment = {
+        **_environment(settings, chroma_url),
+        **front_end.build_environment(),
+        "REFLEX_HOT_RELOAD_EXCLUDE_PATHS": "tests:docs:deploy",
+    }
     return ChildSpec("web", (*program, settings.host), environment=environment)
 
 
