@@ -79,6 +79,14 @@ async def test_only_the_builds_own_inline_scripts_run(settings: Settings, tmp_pa
     assert "sha256" not in data["content-security-policy"]
 
 
+async def test_a_page_that_was_not_modified_still_runs_its_scripts(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<script>theme()</script>")
+    fresh = await headers_of(settings, "/", content_type="text/html", pages=tmp_path)
+    kept = await headers_of(settings, "/", content_type="", status=304, pages=tmp_path)
+    assert "sha256-" in kept["content-security-policy"]
+    assert kept["content-security-policy"] == fresh["content-security-policy"]
+
+
 async def test_pages_built_again_bring_their_own_scripts(settings: Settings, tmp_path: Path) -> None:
     index = tmp_path / "index.html"
     scripts = PageScripts(tmp_path)

@@ -242,6 +242,21 @@ def test_a_wrong_key_is_an_authentication_error(backend: Backend) -> None:
         client.models.list()
 
 
+def test_a_services_key_asks_and_reads_its_own_traces_only(backend: Backend, client: openai.OpenAI, store: str) -> None:
+    printed = backend.command("admin", "key", "--scopes", "use:chat")
+    service_key = next(word for word in printed.split() if word.startswith("sk-chatapp-"))
+    persons = ask(client, "When are refunds paid?", collections=[store])
+    with openai.OpenAI(base_url=f"{backend.url}/v1", api_key=service_key, max_retries=0) as service:
+        own = ask(service, "When are refunds paid?", collections=[store])
+
+        assert "14 days" in (own.choices[0].message.content or "")
+        assert service.get(f"/traces/{own.id}", cast_to=dict[str, object])["user_id"] is None
+        with pytest.raises(openai.NotFoundError):
+            service.get(f"/traces/{persons.id}", cast_to=dict[str, object])
+        with pytest.raises(openai.PermissionDeniedError):
+            service.files.create(file=("a.txt", b"Some text."), purpose="assistants")
+
+
 def test_a_revoked_key_ends_within_a_second(backend: Backend) -> None:
     import sqlite3
     import time
