@@ -76,7 +76,9 @@ class SecurityHeaders:
                 for name, value in self._fixed.items():
                     headers.setdefault(name, value)
                 content_type = headers.get("content-type", "")
-                hashes = self._scripts.hashes() if content_type.startswith("text/html") else ""
+                # "Not modified" names no type, and its policy replaces the one of the page the browser kept.
+                is_page = content_type.startswith("text/html") or message["status"] == 304
+                hashes = self._scripts.hashes() if is_page else ""
                 headers.setdefault("Content-Security-Policy", _POLICY.format(hashes=hashes))
                 headers.setdefault("Cache-Control", _caching(path, message["status"], content_type))
             await send(message)
