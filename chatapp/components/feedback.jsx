@@ -72,7 +72,7 @@ export function Feedback({ turnId, initialRating, initialReasons }) {
             </button>
           </Popover.Anchor>
           <Popover.Portal>
-            <Popover.Content className="popover feedback-form radix-themes" side="top" align="start" sideOffset={6} collisionPadding={12}>
+            <Popover.Content className="popover feedback-form radix-themes" aria-label="Feedback" side="top" align="start" sideOffset={6} collisionPadding={12}>
               <FeedbackForm
                 turnId={turnId}
                 rating={value}
