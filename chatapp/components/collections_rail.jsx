@@ -11,6 +11,11 @@ export function CollectionsRail({ collections, total, canWrite, onCreate, onRena
   const [editing, setEditing] = useState(null);
   const [doomed, setDoomed] = useState(null);
   const current = params.get("collection") ?? "";
+  const list = useRef(null);
+  useEffect(() => {
+    // On a phone the collections are one line that scrolls.
+    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current, collections.length]);
   const show = (id) => change({ collection: id, after: "", page: "" });
   const save = (values) => (editing.id ? onRename(editing.id, values.name, values.description) : onCreate(values.name, values.description));
 
@@ -24,7 +29,7 @@ export function CollectionsRail({ collections, total, canWrite, onCreate, onRena
           </button>
         )}
       </div>
-      <ul>
+      <ul ref={list}>
         <li>
           <button type="button" className="rail-item" aria-current={current === "" ? "true" : undefined} onClick={() => show("")}>
             <Layers size={16} aria-hidden="true" /> <span>All documents</span> <span className="numbers quiet">{count(total)}</span>

@@ -44,6 +44,8 @@ class AssetFactory {
 
 export const CSS_PIXELS_PER_POINT = 96 / 72;
 const SCALE_RANGE = [0.3, 5]; // CSS pixels per point, smallest and largest
+const SMALLEST_READABLE = 0.8; // CSS pixels per point: 10 pt text is 8 pixels high
+const LARGEST_ON_A_PHONE = 1.1;
 const GAP = 12; // CSS pixels between pages and around them
 const LARGEST_CANVAS = 16_000_000; // device pixels; iOS refuses larger ones
 const KEPT_PAGES = 10; // drawn pages kept before the farthest is emptied
@@ -218,12 +220,29 @@ export class PdfPages {
     page.box.style.setProperty("--total-scale-factor", String(this.scale * (page.proxy?.userUnit ?? 1)));
   }
 
+  room() {
+    return this.container.clientWidth - 2 * GAP;
+  }
+
+  fittedScale() {
+    const widest = Math.max(...this.pages.map((page) => page.width));
+    return clamp(this.room() / widest, ...SCALE_RANGE);
+  }
+
   /** Fill the container's width, and keep filling it when the width changes. */
   fit() {
-    const widest = Math.max(...this.pages.map((page) => page.width));
-    const room = this.container.clientWidth - 2 * GAP;
     this.isFitted = true;
-    if (room > 0) this.rescale(clamp(room / widest, ...SCALE_RANGE));
+    if (this.room() > 0) this.rescale(this.fittedScale());
+  }
+
+  /** On a phone a whole page is too small to read, so that the passage's width is fitted instead. */
+  readableScale(page, passage) {
+    const fitted = this.fittedScale();
+    if (fitted >= SMALLEST_READABLE || !passage.rects.length) return fitted;
+    const left = Math.min(...passage.rects.map((rect) => rect[0]));
+    const right = Math.max(...passage.rects.map((rect) => rect[2]));
+    const width = ((right - left) / passage.page_width) * page.width + 2 * GAP;
+    return clamp(this.room() / width, fitted, LARGEST_ON_A_PHONE);
   }
 
   /** @param {number} scale CSS pixels per point */
@@ -287,10 +306,13 @@ export class PdfPages {
     if (!page) return;
     await this.measure(page);
     if (this.isDestroyed) return;
+    if (this.isFitted) this.rescale(this.readableScale(page, passage));
     const top = Math.min(...passage.rects.map((rect) => rect[1])) / passage.page_height;
+    const left = Math.min(...passage.rects.map((rect) => rect[0])) / passage.page_width;
     const { container } = this;
     const offset = Number.isFinite(top) ? top * page.height * this.scale - container.clientHeight * 0.3 : -GAP;
     container.scrollTop = page.box.offsetTop + offset;
+    if (Number.isFinite(left)) container.scrollLeft = page.box.offsetLeft + left * page.width * this.scale - 2 * GAP;
     this.reportPage();
     this.drawNext();
   }
