@@ -52,11 +52,17 @@ function Failure({ error, filename, onRetry }) {
 /** Load what the view needs: the media type when it is not known, and the passage or the text around it. */
 async function load({ fileId, start, end, mediaType, asText }, signal) {
   const type = mediaType || (await fetchFile(fileId, signal)).media_type || "";
-  const hasPassage = start > NOWHERE && end > start;
-  if (type === PDF && !asText) {
-    return { type, passages: hasPassage ? await fetchPassages(fileId, start, end, signal) : [] };
+  const isPdf = type === PDF && !asText;
+  const nowhere = async () => (isPdf ? { type, passages: [] } : { type, text: await fetchText(fileId, 0, undefined, signal) });
+  if (start <= NOWHERE || end <= start) return nowhere();
+  try {
+    if (isPdf) return { type, passages: await fetchPassages(fileId, start, end, signal) };
+    return { type, text: await fetchText(fileId, start, end, signal) };
+  } catch (error) {
+    // The text has become shorter since the passage was cited.
+    if (error.status !== 422) throw error;
+    return { ...(await nowhere()), isReplaced: true };
   }
-  return { type, text: await fetchText(fileId, hasPassage ? start : 0, hasPassage ? end : undefined, signal) };
 }
 
 export function DocumentView({
@@ -99,6 +105,11 @@ export function DocumentView({
   // Until the passage asked for has been found, the one before is not lit in its place.
   return (
     <div className="dv" data-file={fileId} data-passage={state.key === key ? state.passage : undefined} data-stale={state.passage !== `${start}-${end}`}>
+      {state.key === key && state.isReplaced && (
+        <p className="dv-replaced" role="status">
+          A newer version has replaced the one that was cited, and the passage is no longer in it.
+        </p>
+      )}
       <Content
         {...{ fileId, start, end, page, filename, again }}
         state={state.key === key ? state : {}}
