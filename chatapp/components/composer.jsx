@@ -40,7 +40,9 @@ function openDraft(userId, routeId) {
 }
 
 export function Composer(props) {
-  const { userId, failure, maxCharacters = 32000, onAsk } = props;
+  const { userId, failure, onAsk } = props;
+  /* Not known until the socket has spoken; the server checks again. */
+  const maxCharacters = props.maxCharacters || Infinity;
   const routeId = useParams().conversation ?? "";
   const key = draftKey(userId, routeId);
   const field = useRef(null);
@@ -250,12 +252,13 @@ function CollectionPicker({ collections = [], chosenCollections, onCollections }
 
 function ModelPicker({ models = [], chosenModel, onModel }) {
   const chosen = models.find((each) => each.name === chosenModel);
+  const label = chosen?.label ?? (chosenModel === "auto" ? "Automatic" : chosenModel);
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
-        <button type="button" className="picker" aria-label={`Model: ${chosen?.label ?? chosenModel}`}>
+        <button type="button" className="picker" aria-label={`Model: ${label}`}>
           <Sparkles size={15} aria-hidden />
-          <span>{chosen?.label ?? chosenModel}</span>
+          <span>{label}</span>
           <ChevronDown size={14} aria-hidden />
         </button>
       </DropdownMenu.Trigger>
