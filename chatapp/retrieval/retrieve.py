@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from chatapp.retrieval import embedder, keyword_index, vector_index
 from chatapp.retrieval.fusion import fuse
 from chatapp.retrieval.keyword_index import KeywordResult
 from chatapp.retrieval.relevance import is_relevant
-from chatapp.retrieval.terms import terms
 from chatapp.store import chunks
 from chatapp.store.chunks import AnsweringChunk
 from chatapp.store.database import transaction
@@ -27,7 +27,8 @@ _log = structlog.get_logger(__name__)
 DEFAULT_TOP_K = 8
 DEFAULT_CANDIDATES = 50
 _DUPLICATE_OVERLAP = 0.9
-"""Share of terms two chunks have in common from which one of them says nothing new."""
+"""Share of words two chunks have in common from which one of them says nothing new."""
+_DIGIT = re.compile(r"\d")
 
 _Result = TypeVar("_Result")
 
@@ -169,8 +170,9 @@ def _without_duplicates(found: Sequence[RetrievedChunk], top_k: int) -> list[Ret
     for candidate in found:
         if len(kept) == top_k:
             break
-        words = set(terms(candidate.chunk.text))
-        numbers = {word for word in words if word[0].isdigit()}
+        # Split at white space: telling repetitions apart needs no stems, and this is in the way of every answer.
+        words = set(candidate.chunk.text.casefold().split())
+        numbers = {word for word in words if not word.isalpha() and _DIGIT.search(word)}
         if not any(numbers == others and _overlap(words, known) >= _DUPLICATE_OVERLAP for known, others in seen):
             kept.append(candidate)
             seen.append((words, numbers))
@@ -178,7 +180,7 @@ def _without_duplicates(found: Sequence[RetrievedChunk], top_k: int) -> list[Ret
 
 
 def _overlap(one: set[str], other: set[str]) -> float:
-    """Jaccard's index of two sets of terms, 0 to 1; two empty sets are equal."""
+    """Jaccard's index of two sets of words, 0 to 1; two empty sets are equal."""
     union = len(one | other)
     return len(one & other) / union if union else 1.0
 
