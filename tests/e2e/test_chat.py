@@ -50,7 +50,7 @@ async def test_next_and_previous_walk_through_the_citations(open_page: OpenPage)
     answer = await ask(page, "How fast are refunds paid, and who approves travel?")
     await answer.locator(".citation").first.click()
     panel = page.get_by_role("complementary", name="Source")
-    heading = panel.get_by_role("heading", level=2)
+    heading = panel.get_by_role("heading", level=2).first
     await panel.get_by_role("button", name="Next citation").click()
     await expect(heading).to_contain_text("Source 2 of")
     await panel.get_by_role("button", name="Previous citation").click()
