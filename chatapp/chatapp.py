@@ -36,7 +36,7 @@ def _create_app() -> rx.App:
         head_components=[rx.el.link(rel="icon", type="image/svg+xml", href="/favicon.svg")],
         toaster=rx.toast.provider(position="top-center", theme=rx.color_mode),
         # Reflex's own says "cannot connect" on the sign-in page too; the shell says it in its own words.
-        extra_app_wraps={(5, "Overlay"): lambda _: None},
+        extra_app_wraps={(5, "Overlay"): lambda _: rx.fragment()},
         backend_exception_handler=toast_of,
         api_transformer=[create_api(), edge],
     )
