@@ -1,6 +1,7 @@
 """The queue that wakes workers, on huey: a SQLite file in the data folder, or Redis.
 
-A job is a name and nothing else. What there is to do stands in the database, so a lost or doubled job costs nothing.
+A job is a name and nothing else. What there is to do stands in the database, so a lost or doubled job costs nothing,
+and a queue that cannot be reached costs time only: the sweep of each minute finds what waits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from typing import Literal
 from huey import Huey, RedisHuey, SqliteHuey, crontab
 from huey.api import TaskWrapper
 from huey.consumer import Consumer
+
+from chatapp.errors import RedisUnavailable
+from chatapp.store import redis
+from chatapp.telemetry.log import get_logger
+
+_log = get_logger(__name__)
 
 JobName = Literal["ingest", "sweep"]
 
@@ -37,7 +44,7 @@ def open_job_queue(data_dir: Path, redis_url: str = "") -> None:
         redis_url: address of Redis; empty: SQLite.
     """
     huey = (
-        RedisHuey("chatapp", url=redis_url, results=False)
+        RedisHuey("chatapp", connection_pool=redis.make_blocking_pool(redis_url), results=False)
         if redis_url
         else SqliteHuey("chatapp", filename=str(data_dir / "jobs.db"), results=False, timeout=10)
     )
@@ -68,17 +75,22 @@ def _sweep_each_minute() -> None:
 
 
 async def wake(name: JobName, *, delay_seconds: float = 0.0) -> None:
-    """Ask a worker to do a kind of job.
+    """Ask a worker to do a kind of job; with Redis away it is done at the next sweep after it is back.
 
     Args:
         name: which.
         delay_seconds: not before so many seconds.
     """
     _huey()
-    if delay_seconds > 0:
-        await asyncio.to_thread(_Queue.run.schedule, args=(name,), delay=delay_seconds)
-    else:
-        await asyncio.to_thread(_Queue.run, name)
+    try:
+        with redis.translated():
+            if delay_seconds > 0:
+                await asyncio.to_thread(_Queue.run.schedule, args=(name,), delay=delay_seconds)
+            else:
+                await asyncio.to_thread(_Queue.run, name)
+    except RedisUnavailable as error:
+        # on_failure="allow": what was accepted stays accepted; the row says what there is to do.
+        _log.warning("job_queue.unreachable", job=name, reason=str(error.__cause__))
 
 
 def start_consuming(handlers: Mapping[JobName, Callable[[], None]], *, workers: int) -> Callable[[], None]:

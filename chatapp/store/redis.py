@@ -19,6 +19,7 @@ from chatapp.store.turn_log import KEEP_SECONDS, Superseded, TurnEvent, parse_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from redis import ConnectionPool
     from redis.asyncio import Redis
 
 _CONNECT_SECONDS = 3.0
@@ -61,8 +62,40 @@ async def ping() -> None:
     Raises:
         RedisUnavailable: it is not.
     """
-    with _translated():
+    with translated():
         await _bounded(_redis().ping())
+
+
+def make_blocking_pool(url: str) -> ConnectionPool:
+    """Connections for a client that waits in threads: the job queue's. Nothing is connected yet.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://` address.
+    """
+    from redis import ConnectionPool
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    # One try more for a connection that the server closed while it was idle; who waits is answered soon.
+    retry = Retry(NoBackoff(), 1)
+    return ConnectionPool.from_url(
+        url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS, retry=retry
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the client's errors into ours.
+
+    Raises:
+        RedisUnavailable: Redis cannot be reached, was too slow or refused.
+    """
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, TimeoutError) as error:
+        raise RedisUnavailable from error
 
 
 def _redis() -> Redis:
@@ -84,7 +117,7 @@ class RedisTurnLog:
         key = _key(actor, turn_id)
         fields: dict[Any, Any] = {"kind": event.kind, "data": event.data}
         seconds = KEEP_SECONDS if event.kind == "done" else _RUNNING_SECONDS
-        with _translated():
+        with translated():
             try:
                 async with _redis().pipeline(transaction=True) as pipe:
                     pipe.xadd(key, fields, id=event.id, maxlen=_MAX_EVENTS, approximate=True)
@@ -97,7 +130,7 @@ class RedisTurnLog:
 
     async def exists(self, actor: Actor, turn_id: UUID) -> bool:
         """See `TurnLog.exists`."""
-        with _translated():
+        with translated():
             return bool(await _bounded(_redis().exists(_key(actor, turn_id))))
 
     async def read(
@@ -108,7 +141,7 @@ class RedisTurnLog:
         if await _has_all(key, last):
             return
         while True:
-            with _translated():
+            with translated():
                 found: Any = await _redis().xread({key: last}, block=int(idle_seconds * 1000))
             if not found:
                 yield TurnEvent("ping")
@@ -121,7 +154,7 @@ class RedisTurnLog:
 
     async def request_stop(self, turn_id: UUID) -> None:
         """See `TurnLog.request_stop`."""
-        with _translated():
+        with translated():
             await _bounded(_redis().publish(_STOP_CHANNEL, str(turn_id)))
 
     async def stop_requests(self) -> AsyncGenerator[UUID, None]:
@@ -134,12 +167,12 @@ class RedisTurnLog:
 @asynccontextmanager
 async def _subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
     async with _redis().pubsub(ignore_subscribe_messages=True) as pubsub:
-        with _translated():
+        with translated():
             await pubsub.subscribe(channel)
 
         async def messages() -> AsyncIterator[str]:
             while True:
-                with _translated():
+                with translated():
                     message: Any = await pubsub.get_message(timeout=None)
                 if message is not None:
                     yield message["data"].decode()
@@ -149,7 +182,7 @@ async def _subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
 
 async def _has_all(key: str, last: str) -> bool:
     """Whether the log is at its end, and the reader there too."""
-    with _translated():
+    with translated():
         newest: Any = await _bounded(_redis().xrevrange(key, count=1))
     if not newest or newest[0][1][b"kind"] != b"done":
         return False
@@ -159,16 +192,6 @@ async def _has_all(key: str, last: str) -> bool:
 async def _bounded(call: Any) -> Any:
     async with asyncio.timeout(_ANSWER_SECONDS):
         return await call
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    from redis.exceptions import RedisError
-
-    try:
-        yield
-    except (RedisError, TimeoutError) as error:
-        raise RedisUnavailable from error
 
 
 def _key(actor: Actor, turn_id: UUID) -> str:

@@ -64,6 +64,14 @@ async def test_stopping_waits_for_the_job_in_hand(queue: None) -> None:
     assert ended.is_set()
 
 
+async def test_a_queue_that_is_away_takes_nothing_back_from_its_caller(settings: Settings) -> None:
+    job_queue.open_job_queue(settings.data_dir, "redis://127.0.0.1:9/0")
+    async with asyncio.timeout(5):
+        await job_queue.wake("ingest")
+        await job_queue.wake("ingest", delay_seconds=1)
+    await job_queue.close_job_queue()
+
+
 async def test_nothing_is_queued_before_the_queue_is_open() -> None:
     with pytest.raises(RuntimeError, match="lifespan"):
         await job_queue.wake("ingest")
