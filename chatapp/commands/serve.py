@@ -19,7 +19,7 @@ from chatapp.commands import processes
 from chatapp.commands.supervisor import Child, ChildSpec, tethered
 from chatapp.errors import Misconfigured
 from chatapp.retrieval.embedder import is_prepared
-from chatapp.services import installation, lifespan
+from chatapp.services import doctor, installation, lifespan
 from chatapp.services.installation import Installed
 from chatapp.settings import Settings
 from chatapp.store import schema
@@ -55,6 +55,9 @@ async def supervise(settings: Settings, *, web: processes.MakeSpec, worker: proc
     installation.prepare_data_dir(settings)
     try:
         with _only_one(settings):
+            # Before the minutes of a first set-up.
+            async with lifespan.running(settings, role="command"):
+                await doctor.require_servers(settings)
             await _set_up(settings)
             async with _children(settings, web, worker) as (children, installed):
                 return await _watch(settings, children, installed)

@@ -70,7 +70,8 @@ async def heartbeat() -> None:
     Raises:
         VectorIndexUnavailable: there is none.
     """
-    await _call("GET", "/api/v2/heartbeat")
+    if await _call("GET", "/api/v2/heartbeat") is None:
+        raise VectorIndexUnavailable  # some other server answers there
 
 
 async def add(

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from chatapp.errors import AppError, UpstreamError
+from chatapp.errors import AppError, Misconfigured, UpstreamError
 from chatapp.retrieval import embedder, vector_index
 from chatapp.settings import Settings
 from chatapp.store import redis, schema
 from chatapp.store.database import engine
 
 _ANSWER_SECONDS = 5.0
+_AWAY = "cannot be reached"
 _LOW_DISK_BYTES = 1024**3
 
 Level = Literal["ok", "warning", "wrong"]
@@ -72,16 +73,38 @@ async def examine(settings: Settings) -> list[Finding]:
         settings: the installation's.
     """
     findings = [*_settings(settings), _data_folder(settings), _model(settings), await _database()]
+    findings += await _servers(settings)
+    if not settings.chroma_url:
+        findings.append(Finding("Chroma", "ok", "`serve` starts a server of its own on loopback"))
+    return findings
+
+
+async def require_servers(settings: Settings) -> None:
+    """Refuse to start without a server that the settings name. Runs inside the lifespan of a command.
+
+    Args:
+        settings: the installation's.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+        Misconfigured: Redis or Chroma cannot.
+    """
+    await schema.ping()
+    for finding in await _servers(settings):
+        if finding.level != "ok":
+            raise Misconfigured(f"{finding.subject} {finding.text}. {finding.advice}")
+
+
+async def _servers(settings: Settings) -> list[Finding]:
+    findings = []
     if settings.redis_url.get_secret_value():
         state = await _state(redis.ping)
-        findings.append(_server("Redis", state, "Start Redis, or correct REDIS_URL."))
+        findings.append(_server("Redis", state, "Start it, or correct REDIS_URL."))
     if settings.chroma_url:
         await vector_index.open_vector_index(settings.chroma_url)
         state = await _state(vector_index.heartbeat)
         await vector_index.close_vector_index()
-        findings.append(_server("Chroma", state, "Start the Chroma server, or correct CHROMA_URL."))
-    else:
-        findings.append(Finding("Chroma", "ok", "`serve` starts a server of its own on loopback"))
+        findings.append(_server("The Chroma server", state, "Start it, or correct CHROMA_URL."))
     return findings
 
 
@@ -152,4 +175,4 @@ async def _database() -> Finding:
 
 
 def _server(subject: str, state: str, advice: str) -> Finding:
-    return Finding(subject, "ok", "answers") if state == "ok" else Finding(subject, "wrong", state, advice)
+    return Finding(subject, "ok", "answers") if state == "ok" else Finding(subject, "wrong", _AWAY, advice)

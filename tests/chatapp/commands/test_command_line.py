@@ -80,6 +80,19 @@ def test_a_database_that_is_away_is_told(surroundings: dict[str, str]) -> None:
     assert "correct DATABASE_URL" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("REDIS_URL", "redis://127.0.0.1:9/0"), ("CHROMA_URL", "http://127.0.0.1:9")]
+)
+def test_a_server_that_is_away_is_told_before_anything_starts(
+    surroundings: dict[str, str], variable: str, value: str
+) -> None:
+    done = _run(surroundings, "serve", **{"PORT": "3998", variable: value})
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "cannot be reached" in done.stderr
+    assert f"correct {variable}" in done.stderr
+
+
 def test_a_process_of_its_own_needs_chromas_address(surroundings: dict[str, str]) -> None:
     for command in ("web", "worker"):
         done = _run(surroundings, command)

@@ -206,6 +206,23 @@ async def test_a_refusal_is_reported_as_unavailable(chroma: str, actor: Actor):
         await vector_index.query(actor, np.ones(3, np.float32), collection_ids=[collection_id], top_k=3)
 
 
+async def test_another_kind_of_server_has_no_heartbeat():
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    other = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    await vector_index.open_vector_index(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}")
+    try:
+        with pytest.raises(VectorIndexUnavailable):
+            await vector_index.heartbeat()
+    finally:
+        await vector_index.close_vector_index()
+        other.close()
+
+
 async def test_the_server_answers_its_heartbeat(chroma: str):
     await vector_index.heartbeat()
 

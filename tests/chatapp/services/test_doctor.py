@@ -47,7 +47,7 @@ async def test_every_finding_that_is_not_good_says_what_to_do(
     async with lifespan.running(get_settings(), role="command"):
         findings = await doctor.examine(get_settings())
     bad = {finding.subject: finding for finding in findings if finding.level != "ok"}
-    assert {"settings", "embedding model", "database", "Redis", "Chroma"} <= bad.keys()
+    assert {"settings", "embedding model", "database", "Redis", "The Chroma server"} <= bad.keys()
     assert all(finding.advice or "correct" in finding.text for finding in bad.values())
 
 
