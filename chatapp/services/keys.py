@@ -13,6 +13,9 @@ from chatapp.store import api_keys, audit, users
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable
 
+_MAX_DAYS = 3_650
+"""Ten years: a date further off is a slip of the keyboard."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
@@ -85,12 +88,18 @@ async def create_key(
         email: whose key it is; None: a service's, in the first tenant.
         name: what the key is for.
         scopes: names out of `domain.SCOPE_PERMISSIONS`.
-        expires_in_days: days the key lives; None: until it is revoked.
+        expires_in_days: days the key lives, 1 to 3,650; None: until it is revoked.
 
     Raises:
         NotFound: nobody has this address, or there is no tenant yet.
-        InvalidInput: a scope is unknown.
+        InvalidInput: a scope is unknown, or the days are too few or too many.
     """
+    if expires_in_days is not None and not 1 <= expires_in_days <= _MAX_DAYS:
+        raise InvalidInput(
+            f"A key is valid for 1 to {_MAX_DAYS} days, not {expires_in_days}; leave the days out for a key that is "
+            "valid until it is revoked.",
+            param="expires_in_days",
+        )
     unknown = sorted(set(scopes) - set(SCOPE_PERMISSIONS))
     if unknown or not scopes:
         known = ", ".join(SCOPE_PERMISSIONS)
@@ -112,7 +121,7 @@ async def create_key(
             prefix=key[: len(authentication.KEY_PREFIX) + 5],
             key_hash=key_hash,
             scopes=scopes,
-            expires_at=utc_now() + timedelta(days=expires_in_days) if expires_in_days else None,
+            expires_at=utc_now() + timedelta(days=expires_in_days) if expires_in_days is not None else None,
         )
         tx.session.add(row)
     return CreatedKey(row.id, key, row.prefix)

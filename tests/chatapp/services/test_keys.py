@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chatapp.domain import Actor, Permission
+from chatapp.domain import Actor, Permission, utc_now
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.services import authentication, keys
 from tests.fixtures.people import MakeActor
@@ -55,6 +55,20 @@ async def test_members_neither_list_nor_revoke_keys(actor: Actor, make_actor: Ma
 async def test_a_key_has_known_scopes_only(actor: Actor, scopes: list[str]) -> None:
     with pytest.raises(InvalidInput):
         await keys.create_key(email=actor.email, name="script", scopes=scopes)
+
+
+@pytest.mark.parametrize("days", [0, -5, 3_651, 99_999_999_999])
+async def test_a_key_that_never_lives_or_outlives_everybody_is_not_made(actor: Actor, days: int) -> None:
+    with pytest.raises(InvalidInput, match="1 to 3650 days"):
+        await keys.create_key(email=actor.email, name="script", scopes=["use:chat"], expires_in_days=days)
+    assert await keys.list_keys(actor) == []
+
+
+async def test_a_key_ends_after_its_days(actor: Actor) -> None:
+    await keys.create_key(email=actor.email, name="script", scopes=["use:chat"], expires_in_days=1)
+    (key,) = await keys.list_keys(actor)
+    assert key.expires_at is not None
+    assert 23 < (key.expires_at - utc_now()).total_seconds() / 3600 <= 24
 
 
 async def test_nobodys_key_is_not_made(database: AsyncEngine) -> None:
