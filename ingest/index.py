@@ -63,7 +63,7 @@ async def index(
 
     Raises:
         LeaseLost: the document was cancelled, replaced or deleted meanwhile; nothing answers differently.
-        VectorIndexUnavailable: the index stayed away for half a minute.
+        VectorIndexUnavailable: the index stayed away for half a minute; the document can be tried again later.
     """
     packed = await asyncio.to_thread(
         keyword_index.pack, [(chunk.ordinal, text) for chunk, text in zip(found, texts, strict=True)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from chatapp.domain import Actor, DocumentStatus, IngestStage
-from chatapp.errors import AppError, EmptyDocument, ParseFailed
-from chatapp.retrieval import embedder
+from chatapp.errors import AppError, EmptyDocument, ParseFailed, UpstreamError
+from chatapp.retrieval import embedder, vector_index
 from chatapp.settings import get_settings
 from chatapp.store import documents, files, ingestions
 from chatapp.store import removals as removal_rows
@@ -39,6 +39,7 @@ _SHARES = {
 }
 """Where each stage begins and ends on the bar, by the time it usually takes."""
 _PDF = "application/pdf"
+_POSTPONED = "The document index cannot be reached. The document is added by itself as soon as it is back."
 
 
 @dataclass(slots=True)
@@ -72,7 +73,8 @@ def worker_actor(claim: Claim) -> Actor:
 async def ingest(claim: Claim) -> None:
     """Do all steps for a claimed document and write down how it ended; raises nothing that is the document's fault.
 
-    Cancelling gives the document back, to be done again by whoever comes next.
+    Cancelling gives the document back, to be done again by whoever comes next. So does a server that is away: that is
+    not the document's fault, and it is tried again until it works.
 
     Args:
         claim: as `store.ingestions.claim_next` gave it.
@@ -114,6 +116,9 @@ async def _conclude(
     elif isinstance(error, LeaseLost):
         await _tidy_up(actor, claim)
         _log.info("document.given_up", document_id=document, version=claim.version)
+    elif isinstance(error, UpstreamError) and error.retryable:
+        _log.warning("document.postponed", document_id=document, stage=progress.stage, code=error.code)
+        await _postpone(actor, claim, progress.stage)
     elif isinstance(error, AppError):
         _log.info("document.failed", document_id=document, stage=progress.stage, code=error.code)
         await _fail(actor, claim, progress.stage, error)
@@ -132,6 +137,9 @@ async def _beat(actor: Actor, claim: Claim, progress: Progress) -> None:
 
 async def _steps(actor: Actor, claim: Claim, progress: Progress) -> None:
     source, path = await _fetch(actor, claim)
+
+    # Asked before the work: with the index away for long, each try would parse and embed for nothing.
+    await vector_index.heartbeat()
 
     progress.enter(IngestStage.PARSE)
     parsed = await _parse(path, source, progress)
@@ -225,17 +233,18 @@ async def _fail(actor: Actor, claim: Claim, stage: IngestStage, error: AppError)
         pass  # cancelled, replaced or deleted in the same moment: nobody waits for the reason
 
 
+async def _postpone(actor: Actor, claim: Claim, stage: IngestStage) -> None:
+    try:
+        async with transaction(actor) as tx:
+            await ingestions.postpone(tx, claim, reason=_POSTPONED, stage=stage)
+    except LeaseLost:
+        pass  # cancelled, replaced or deleted in the same moment
+
+
 async def _give_back(actor: Actor, claim: Claim) -> None:
     try:
         async with transaction(actor) as tx:
-            await ingestions.finish(
-                tx,
-                claim,
-                DocumentStatus.QUEUED,
-                stage=IngestStage.WAITING,
-                progress=0.0,
-                attempts=claim.attempt - 1,
-            )
+            await ingestions.give_back(tx, claim)
     except LeaseLost:
         pass  # somebody has it already
 

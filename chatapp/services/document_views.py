@@ -28,7 +28,7 @@ class DocumentView:
     progress: float
     """0 to 1."""
     error: str
-    """Why it failed and what to do; empty otherwise."""
+    """Why it failed and what to do, or what a waiting one waits for; empty otherwise."""
     error_stage: str
     page_count: int
     chunk_count: int

@@ -23,6 +23,9 @@ from chatapp.store.tables import DocumentTable, DocumentVersionTable
 LEASE_SECONDS = 15.0
 """Time after which a silent worker counts as dead. Extended each two seconds, so seven beats may be missed."""
 
+POSTPONED_SECONDS = 30.0
+"""How long a document waits at least when a server it needs was away."""
+
 MAX_ATTEMPTS = 5
 """Starts of one version before it is given up: a file that kills its worker must not do so for ever."""
 
@@ -87,6 +90,7 @@ async def claim_next(tx: Transaction, *, owner: str) -> Claim | None:
     if row is None or row.collection_id is None:
         return None
     row.status, row.stage, row.progress = DocumentStatus.RUNNING, IngestStage.WAITING, 0.0
+    row.error = row.error_stage = ""  # of what it was postponed for
     row.lease_owner, row.lease_expires_at = owner, now + timedelta(seconds=LEASE_SECONDS)
     row.attempts += 1
     row.updated_at = now
@@ -95,8 +99,10 @@ async def claim_next(tx: Transaction, *, owner: str) -> Claim | None:
 
 def _is_free(now: Any) -> Any:
     status = col(DocumentTable.status)
-    expired = and_(status == DocumentStatus.RUNNING, col(DocumentTable.lease_expires_at) <= now)
-    return or_(status == DocumentStatus.QUEUED, expired)
+    until = col(DocumentTable.lease_expires_at)
+    is_due = and_(status == DocumentStatus.QUEUED, or_(until.is_(None), until <= now))
+    is_left = and_(status == DocumentStatus.RUNNING, until <= now)
+    return or_(is_due, is_left)
 
 
 async def has_work(tx: Transaction) -> bool:
@@ -135,7 +141,38 @@ async def finish(tx: Transaction, claim: Claim, status: DocumentStatus, **values
     Raises:
         LeaseLost: the document is not the claim's any more.
     """
-    await _change(tx, claim, status=status, lease_owner="", lease_expires_at=None, **values)
+    await _change(tx, claim, status=status, **{"lease_owner": "", "lease_expires_at": None, **values})
+
+
+async def give_back(tx: Transaction, claim: Claim, **values: Any) -> None:
+    """End the claim as if it had not been: the document waits, and the start does not count against it.
+
+    Args:
+        tx: the transaction.
+        claim: the claim.
+        **values: other columns to change at the same time.
+
+    Raises:
+        LeaseLost: the document is not the claim's any more.
+    """
+    fresh = {"stage": IngestStage.WAITING, "progress": 0.0, "attempts": claim.attempt - 1}
+    await finish(tx, claim, DocumentStatus.QUEUED, **fresh, **values)
+
+
+async def postpone(tx: Transaction, claim: Claim, *, reason: str, stage: IngestStage) -> None:
+    """Give the document back, to be done `POSTPONED_SECONDS` later; the row says why it waits.
+
+    Args:
+        tx: the transaction.
+        claim: the claim.
+        reason: what is away, for a person.
+        stage: where it was missed.
+
+    Raises:
+        LeaseLost: the document is not the claim's any more.
+    """
+    until = utc_now() + timedelta(seconds=POSTPONED_SECONDS)
+    await give_back(tx, claim, error=reason, error_stage=stage.value, lease_expires_at=until)
 
 
 async def _change(tx: Transaction, claim: Claim, **values: Any) -> None:

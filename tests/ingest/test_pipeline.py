@@ -21,6 +21,7 @@ from chatapp.settings import Settings
 from chatapp.store import files, ingestions
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import ChunkTable, DocumentTable, PostingTable
+from ingest import index as index_step
 from ingest import pipeline
 from tests.fixtures.ingestion import Upload, in_pieces
 from tests.ingest import samples
@@ -243,6 +244,54 @@ async def test_a_worker_asked_to_stop_gives_its_document_back(
         with pytest.raises(asyncio.CancelledError):
             await work
     assert (await documents.get(actor, document_id)).status == DocumentStatus.QUEUED
+    assert await ingestion.ingest_waiting() == 1
+    assert (await documents.get(actor, document_id)).status == DocumentStatus.COMPLETED
+
+
+@pytest.mark.parametrize("is_away_from_the_start", [True, False])
+async def test_a_document_waits_for_the_index_and_does_not_fail(
+    upload: Upload, actor: Actor, chroma: str, monkeypatch: pytest.MonkeyPatch, is_away_from_the_start: bool
+) -> None:
+    monkeypatch.setattr(index_step, "_PATIENCE_SECONDS", (0.01,))
+    monkeypatch.setattr(ingestions, "POSTPONED_SECONDS", 1.0)
+    document_id = (await upload("canteen.txt", OLD)).document.id
+
+    async def go_away() -> None:
+        await vector_index.close_vector_index()
+        await vector_index.open_vector_index("http://127.0.0.1:9")
+
+    if is_away_from_the_start:
+        await go_away()
+        assert await ingestion.ingest_waiting() == 1
+    else:
+        async with _held_before(monkeypatch, "index"):
+            await go_away()
+    view = await documents.get(actor, document_id)
+    assert (view.status, view.stage, view.progress) == (DocumentStatus.QUEUED, IngestStage.WAITING, 0.0)
+    assert "cannot be reached" in view.error
+    async with transaction(actor, readonly=True) as tx:
+        row = await tx.session.get(DocumentTable, document_id)
+        assert row is not None
+        assert row.attempts == 0
+    assert await ingestion.ingest_waiting() == 0  # not at once again
+
+    await vector_index.close_vector_index()
+    await vector_index.open_vector_index(chroma)
+    await asyncio.sleep(1.1)
+    assert await ingestion.ingest_waiting() == 1
+    view = await documents.get(actor, document_id)
+    assert (view.status, view.error, view.error_stage) == (DocumentStatus.COMPLETED, "", "")
+
+
+async def test_a_person_need_not_wait_for_a_postponed_document(upload: Upload, actor: Actor, chroma: str) -> None:
+    document_id = (await upload("canteen.txt", OLD)).document.id
+    await vector_index.close_vector_index()
+    await vector_index.open_vector_index("http://127.0.0.1:9")
+    await ingestion.ingest_waiting()
+    await vector_index.close_vector_index()
+    await vector_index.open_vector_index(chroma)
+    await documents.cancel(actor, document_id)
+    await documents.retry(actor, document_id)
     assert await ingestion.ingest_waiting() == 1
     assert (await documents.get(actor, document_id)).status == DocumentStatus.COMPLETED
 

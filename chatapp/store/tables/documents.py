@@ -52,12 +52,12 @@ class DocumentTable(TenantRow, table=True):
     progress: float = 0.0
     """0 to 1 through the whole of `ingest`."""
     error: str = ""
-    """Why it failed and what to do, for a person."""
+    """Why it failed and what to do, or what it waits for; for a person."""
     error_stage: str = ""
     attempts: int = 0
     lease_owner: str = ""
     lease_expires_at: datetime | None = None
-    """A running ingestion whose lease ran out was killed; another worker may take it."""
+    """A running ingestion whose lease ran out was killed; another worker may take it. Of a waiting one: not before."""
     updated_at: datetime = Field(default_factory=utc_now)
 
 
