@@ -26,6 +26,10 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _SHORT_WORDS = 3
+_MAX_CHARACTERS = 2_000
+"""Of what is carried over, and of what counts as a follow-up: who writes more than this has said it all."""
+_MAX_QUESTIONS = 12
+"""Earlier questions looked at."""
 _PERIODS = (
     re.compile(rf"\b{_MONTH}\s+\d{{1,2}},\s+(?:19|20)\d\d\b", re.IGNORECASE),
     re.compile(r"\bQ[1-4]\s+(?:of\s+)?(?:19|20)\d\d\b|\b(?:19|20)\d\d\s+Q[1-4]\b", re.IGNORECASE),
@@ -54,9 +58,13 @@ async def carry_over(questions: Sequence[str], question: str) -> str:
         questions: earlier questions of the branch, oldest first.
         question: the new one; given back unchanged when it does not look like a follow-up.
     """
-    if not questions or not is_follow_up(question):
+    return await _carry_over([earlier[-_MAX_CHARACTERS:] for earlier in questions[-_MAX_QUESTIONS:]], question)
+
+
+async def _carry_over(questions: Sequence[str], question: str) -> str:
+    if not questions or len(question) > _MAX_CHARACTERS or not is_follow_up(question):
         return question
-    before = await carry_over(questions[:-1], questions[-1])
+    before = (await _carry_over(questions[:-1], questions[-1]))[-_MAX_CHARACTERS:]
     if _REFERENCE.search(question) and len(question.split()) > _SHORT_WORDS:
         return f"{before} {question}"
     rest = _LEAD.sub("", question, count=1).rstrip(" ?!.")

@@ -107,7 +107,8 @@ async def query(tx: Transaction, text: str, *, collection_ids: Sequence[UUID], t
     Returns:
         no hits when the question holds no term (stop words alone) or no chunk holds one.
     """
-    wanted = _query_terms(text)
+    # In a thread: a question may be as long as a page, and stemming that holds up everybody's stream.
+    wanted = await asyncio.to_thread(_query_terms, text)
     if not wanted or not collection_ids:
         return KeywordResult((), top_k)
     versions = await postings.collection_versions(tx, list(dict.fromkeys(collection_ids)))

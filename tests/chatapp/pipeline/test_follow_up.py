@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from chatapp.pipeline.follow_up import carry_over
@@ -38,3 +40,20 @@ async def test_a_follow_up_stands_alone(before: list[str], question: str, standa
         assert "Spain" in made
     else:
         assert made == standalone
+
+
+async def test_a_long_history_of_long_questions_is_not_carried_over_whole() -> None:
+    earlier = [f"What about it then {'word ' * 500}{number}" for number in range(240)]
+
+    began = time.perf_counter()
+    made = await carry_over(earlier, "And what about it and that year really?")
+
+    assert time.perf_counter() - began < 0.1
+    assert len(made) < 2_100
+    assert made.endswith("239 And what about it and that year really?")
+
+
+async def test_a_long_question_stands_alone() -> None:
+    question = "And it " + "word " * 1_000
+
+    assert await carry_over(["What is the notice period?"], question) == question
