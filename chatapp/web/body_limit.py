@@ -11,6 +11,8 @@ from chatapp.web.errors import error_response
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
 """A whole conversation fits; a file goes to `/v1/files`."""
+_UPLOADS = "/v1/files"
+"""The only routes that stream a body, once they know who sends it; every other holds it in memory."""
 _MULTIPART_SLACK_BYTES = 64 * 1024
 """What multipart puts around a file of the largest size."""
 _DRAIN_SECONDS = 30.0
@@ -20,7 +22,7 @@ _DRAIN_SECONDS = 30.0
 class BodyLimit:
     """ASGI wrapper that refuses large bodies: early by `Content-Length`, else when the limit is passed.
 
-    A multipart body (an upload) has the upload limit, everything else the limit of JSON.
+    A multipart body sent to where files are taken in has the upload limit, everything else the limit of JSON.
     """
 
     def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
@@ -39,7 +41,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        is_upload = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+        is_form = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+        is_upload = is_form and f"{scope['path']}/".startswith(f"{_UPLOADS}/")
         limit = self._max_multipart_bytes if is_upload else MAX_JSON_BYTES
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:

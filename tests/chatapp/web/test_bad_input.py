@@ -100,6 +100,15 @@ async def test_a_body_that_grows_too_large_is_cut_off(
     assert error_of(answer) == (413, "too_large")
 
 
+@pytest.mark.parametrize("path", ["/auth/login", CHAT, "/v1/filesystem"])
+async def test_a_form_is_large_only_where_files_are_taken_in(client: httpx.AsyncClient, path: str) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=xx"}
+
+    answer = await client.post(path, content=b"x" * 6_000_000, headers=form)
+
+    assert error_of(answer) == (413, "too_large")
+
+
 UPLOADS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "no form": ({"json": {}}, (422, "invalid_input")),
     "no file": ({"data": {"purpose": "assistants"}, "files": {"other": b"x"}}, (422, "invalid_input")),
@@ -224,5 +233,5 @@ async def test_odd_headers_open_and_break_nothing(client: httpx.AsyncClient, par
     values = ["' OR 1=1 --", "Bearer ' UNION SELECT 1", "\xff\xfe", "=" * 10_000, "%00", ";;=;"]
     for name in ("authorization", "cookie", "origin", "x-forwarded-for", "last-event-id", "host"):
         for value in values:
-            answer = await client.get("/auth/me", headers={name: value.encode("latin-1")})
+            answer = await client.get("/auth/me", headers={name.encode(): value.encode("latin-1")})
             assert error_of(answer) == (401, "not_signed_in"), (name, value)
