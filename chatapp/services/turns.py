@@ -97,13 +97,13 @@ async def start(  # noqa: PLR0913  # each is a field of the request
             its own turns are the history, and these are not used.
         parameters: OpenAI's sampling parameters; those not in `PASSED_ON` are left out.
         feature: `chat` or `api`, for traces and costs.
-        idempotency_key: a second request with it gives the first one's turn.
+        idempotency_key: the same request with it again gives the first one's turn.
 
     Raises:
         NotPermitted: the actor may not chat, or not read documents and wants to.
         InvalidInput: the question, a message or the key is not valid.
         NotFound: no such model, collection, conversation or parent for this actor.
-        Conflict: the idempotency key was used for another question.
+        Conflict: the idempotency key was used for another request.
     """
     actor.require(Permission.CHAT)
     question = valid_question(question, get_settings().max_question_characters)
@@ -116,7 +116,7 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     if conversation_id is None and messages:
         request["messages"] = _valid_messages(messages)
     key = _asker_key(actor, idempotency_key)
-    if key and (earlier := await _find_earlier(actor, key, question)):
+    if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
         return earlier
     plan = await make_plan(actor, request)
     try:
@@ -127,7 +127,7 @@ async def start(  # noqa: PLR0913  # each is a field of the request
             row = _new_row(actor, question, request, place, key)
             await _write(tx, row)
     except Conflict:
-        if key and (earlier := await _find_earlier(actor, key, question)):
+        if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
             return earlier
         raise
     return await _launch(actor, row, plan)
@@ -155,13 +155,17 @@ def _asker_key(actor: Actor, idempotency_key: str | None) -> str | None:
     return f"{actor.user_id or actor.key_id}:{idempotency_key}"
 
 
-async def _find_earlier(actor: Actor, key: str, question: str) -> TurnView | None:
+async def _find_earlier(
+    actor: Actor, key: str, question: str, request: dict[str, Any], conversation_id: UUID | None
+) -> TurnView | None:
     async with transaction(actor, readonly=True) as tx:
         row = await turns.find_by_idempotency_key(tx, key)
     if row is None:
         return None
-    if row.question != question:
-        raise Conflict("This Idempotency-Key was used for another question.", param="Idempotency-Key")
+    # A question of the chat without a conversation begins one: then the row has it and the request has not.
+    is_elsewhere = conversation_id not in {None, row.conversation_id}
+    if (row.question, row.request) != (question, request) or is_elsewhere:
+        raise Conflict("This Idempotency-Key was used for another request.", param="Idempotency-Key")
     return TurnView.from_row(row)
 
 

@@ -5,6 +5,8 @@ import json
 import random
 import time
 from contextlib import aclosing
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -216,18 +218,26 @@ async def test_the_model_sees_the_branch_above(actor: Actor, add_model: AddModel
 async def test_the_same_idempotency_key_starts_one_turn(actor: Actor, add_model: AddModel, provider: Upstream) -> None:
     model = await add_model("scripted?gap_ms=5")
 
-    async def ask(question: str) -> turns.TurnView:
-        return await turns.start(
-            actor, question=question, model=model, collection_ids=[], feature="api", idempotency_key="k1"
-        )
+    async def ask(question: str, **others: Any) -> turns.TurnView:
+        request: dict[str, Any] = {"model": model, "collection_ids": [], "feature": "api", "idempotency_key": "k1"}
+        return await turns.start(actor, question=question, **request | others)
 
     started = await asyncio.gather(*(ask("Once") for _ in range(8)))
     await turns.wait(actor, started[0].id)
 
     assert len({turn.id for turn in started}) == 1
     assert len(provider.calls) == 1
-    with pytest.raises(Conflict):
-        await ask("Something else")
+    others: tuple[dict[str, Any], ...] = (
+        {"model": "auto"},
+        {"collection_ids": None},
+        {"parameters": {"temperature": 0.5}},
+        {"messages": [{"role": "user", "content": "Before."}]},
+        {"conversation_id": uuid4()},
+        {"question": "Something else"},
+    )
+    for other in others:
+        with pytest.raises(Conflict):
+            await ask(**{"question": "Once"} | other)
 
 
 async def test_an_idempotency_key_is_not_shared_between_tenants(
