@@ -182,6 +182,8 @@ class RetrievedChunk:
     title: str
     score: float
     """Fused score, higher is better; comparable within one retrieval only."""
+    version: int = 1
+    """The version of the document the chunk is of."""
     keyword_score: float | None = None
     """BM25, 0 or more; None when the keyword side did not find the chunk."""
     vector_score: float | None = None
@@ -215,6 +217,8 @@ class Citation:
     end_index: int
     """Behind the last character in the answer, exclusive; the mark [n] is inside."""
     chunk_id: UUID
+    version: int = 1
+    """The version of the document whose text `passage_start` and `passage_end` are places in."""
     support: Support = Support.SUPPORTED
 
 

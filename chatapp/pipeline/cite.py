@@ -183,5 +183,6 @@ def _citation(claim: Claim, support: Support) -> Citation:
         start_index=claim.start,
         end_index=claim.mark.end,
         chunk_id=found.chunk.id,
+        version=found.version,
         support=support,
     )

@@ -62,6 +62,7 @@ def describe_source(source: Source) -> dict[str, Any]:
         "start": chunk.start,
         "end": chunk.end,
         "chunk_id": str(chunk.id),
+        "version": source.retrieved.version,
         "heading": chunk.heading,
         "score": round(source.retrieved.score, 4),
     }

@@ -102,6 +102,7 @@ def annotation(citation: Citation) -> dict[str, Any]:
             "start": citation.passage_start,
             "end": citation.passage_end,
             "chunk_id": str(citation.chunk_id),
+            "version": citation.version,
         },
     }
 

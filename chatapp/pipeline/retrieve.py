@@ -47,6 +47,7 @@ def _scores(number: int, found: RetrievedChunk) -> dict[str, Any]:
         "number": number,
         "chunk_id": str(found.chunk.id),
         "file_id": str(found.chunk.document_id),
+        "version": found.version,
         "collection_id": str(found.chunk.collection_id),
         "filename": found.filename,
         "page": found.chunk.page,

@@ -124,6 +124,7 @@ def _fuse(
             filename=rows[chunk_id].filename,
             title=rows[chunk_id].title,
             score=score,
+            version=rows[chunk_id].version,
             keyword_score=matches[chunk_id].score or None,
             vector_score=cosines.get(chunk_id),
         )

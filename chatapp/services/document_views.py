@@ -149,6 +149,8 @@ class Preview:
 
     document_id: UUID
     version: int
+    is_replaced: bool
+    """Whether a newer version answers now."""
     filename: str
     title: str
     media_type: str
@@ -180,6 +182,8 @@ class Passage:
 
     document_id: UUID
     version: int
+    is_replaced: bool
+    """Whether a newer version answers now."""
     start: int
     end: int
     pages: list[PageRects]

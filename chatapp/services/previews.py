@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import pairwise
 from uuid import UUID
 
@@ -34,7 +35,7 @@ async def content(actor: Actor, document_id: UUID, *, version: int | None = None
         NotPermitted: the actor may not read documents.
         NotFound: no such document or version in this tenant.
     """
-    row = await _version(actor, document_id, version)
+    row = (await _version(actor, document_id, version)).row
     path = files.content_path(actor, document_id, row.version)
     if not path.exists():
         raise NotFound("The file's bytes are gone. Upload it again.", param="file_id")
@@ -58,7 +59,8 @@ async def preview(
         NotFound: no such document or version in this tenant.
         InvalidInput: the range is not inside the text.
     """
-    row = await _version(actor, document_id, version)
+    found = await _version(actor, document_id, version)
+    row = found.row
     _check_range(row, start, start if end is None else end)
     before = 0 if end is None else _WINDOW_CHARACTERS // 2
     low, high = start - before, max(start + _WINDOW_CHARACTERS - before, end or 0)
@@ -66,6 +68,7 @@ async def preview(
     return Preview(
         document_id=document_id,
         version=row.version,
+        is_replaced=found.is_replaced,
         filename=row.filename,
         title=row.title,
         media_type=row.media_type,
@@ -95,32 +98,41 @@ async def passage_rects(
         InvalidInput: the range is not inside the text.
         IngestError: the file cannot be read any more.
     """
-    row = await _version(actor, document_id, version)
+    found = await _version(actor, document_id, version)
+    row = found.row
     _check_range(row, start, end)
     if row.media_type != _PDF:
-        return Passage(document_id, row.version, start, end, [])
+        return Passage(document_id, row.version, found.is_replaced, start, end, [])
     name = f"passage-{start}-{end}.json"
     kept = await files.read_derived(actor, document_id, row.version, name)
     if kept is None:
-        found = await sandbox.locate(
+        located = await sandbox.locate(
             files.content_path(actor, document_id, row.version),
             ranges=page_ranges(row.page_starts, len(row.text), start, end),
             limits=sandbox.Limits.for_file(get_settings(), row.size_bytes),
         )
-        kept = json.dumps(found).encode()
+        kept = json.dumps(located).encode()
         await files.write_derived(actor, document_id, row.version, name, kept)
     pages = [
         PageRects(page["page"], page["page_width"], page["page_height"], [tuple(rect) for rect in page["rects"]])
         for page in json.loads(kept)
     ]
-    return Passage(document_id, row.version, start, end, pages)
+    return Passage(document_id, row.version, found.is_replaced, start, end, pages)
 
 
-async def _version(actor: Actor, document_id: UUID, version: int | None) -> DocumentVersionTable:
+@dataclass(frozen=True, slots=True)
+class _Version:
+    row: DocumentVersionTable
+    is_replaced: bool
+    """Whether a newer version answers."""
+
+
+async def _version(actor: Actor, document_id: UUID, version: int | None) -> _Version:
     actor.require(Permission.READ_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
         row = await documents.get(tx, document_id)
-        return await documents.get_version(tx, document_id, version or row.active_version or row.latest_version)
+        wanted = version or row.active_version or row.latest_version
+        return _Version(await documents.get_version(tx, document_id, wanted), row.active_version > wanted)
 
 
 def _check_range(row: DocumentVersionTable, start: int, end: int) -> None:

@@ -24,7 +24,7 @@ class TurnView:
     question: str
     answer: str
     citations: list[dict[str, Any]]
-    """`message.annotations` of the contract, with `start`, `end` and `chunk_id` of each passage."""
+    """`message.annotations` of the contract, with `start`, `end`, `chunk_id` and `version` of each."""
     sources: list[dict[str, Any]]
     status: TurnStatus
     model: str

@@ -255,6 +255,7 @@ def _result(found: RetrievedChunk) -> dict[str, Any]:
             "heading": chunk.heading,
             "title": found.title,
             "chunk_id": str(chunk.id),
+            "version": found.version,
         },
         "content": [{"type": "text", "text": chunk.text}],
     }

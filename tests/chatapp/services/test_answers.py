@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from chatapp.domain import Actor, TurnStatus
-from chatapp.services import collections, conversations, documents, ingestion, traces, turns
+from chatapp.services import collections, conversations, documents, ingestion, previews, traces, turns
 from chatapp.store.database import transaction
 from chatapp.store.tables import DocumentVersionTable
 from tests.fixtures.ingestion import in_pieces
@@ -214,3 +214,25 @@ async def test_the_trace_says_why(actor: Actor) -> None:
         "retrieval citations finish_reason error user_feedback spans policy_version collection_versions route_version"
     }
     assert not set(" ".join(missing).split()) - set(trace)
+
+
+async def test_a_citation_names_the_version_it_was_taken_from(actor: Actor, handbook: UUID) -> None:
+    before = await ask(actor, "When does the canteen open?")
+    await documents.upload(
+        actor,
+        filename="handbook.md",
+        content=in_pieces(b"# Staff handbook\n\nBy decree of the board: the canteen opens at two on weekdays.\n"),
+        document_id=handbook,
+    )
+    await ingestion.ingest_waiting()
+    after = await ask(actor, "When does the canteen open?")
+
+    for turn, version in ((before, 1), (after, 2)):
+        assert {source["version"] for source in turn.sources} == {version}
+        for annotation in turn.citations:
+            cited = annotation["file_citation"]
+            assert cited["version"] == version
+            shown = await previews.preview(actor, handbook, version=version)
+            text = "".join(block.text for block in shown.blocks if block.start <= cited["start"] < block.end)
+            assert cited["quote"] in text
+            assert shown.is_replaced == (version == 1)

@@ -115,3 +115,19 @@ def test_a_range_over_pages_leaves_out_the_line_feed_between_them() -> None:
     # Pages "abc", "" and "defg" joined by line feeds: "abc\n\ndefg".
     assert previews.page_ranges([0, 4, 5], 9, 1, 7) == [(0, 1, 2), (2, 0, 2)]
     assert previews.page_ranges([0, 4, 5], 9, 3, 4) == []
+
+
+async def test_a_replaced_version_is_still_shown_and_said_to_be_replaced(upload: Upload, actor: Actor) -> None:
+    document_id = await _ingested(upload, "hours.pdf", samples.pdf(["The canteen opens at eleven."]))
+    assert not (await previews.preview(actor, document_id, version=1)).is_replaced
+    await upload("hours.pdf", samples.pdf(["Closed."]), document_id=document_id)
+    # The new version does not answer yet, so nothing is replaced.
+    assert not (await previews.preview(actor, document_id, version=1)).is_replaced
+    await ingestion.ingest_waiting()
+
+    cited = await previews.preview(actor, document_id, start=0, end=20, version=1)
+    assert (cited.version, cited.is_replaced, cited.blocks[0].text) == (1, True, "The canteen opens at eleven.")
+    passage = await previews.passage_rects(actor, document_id, start=0, end=20, version=1)
+    assert (passage.version, passage.is_replaced, len(passage.pages)) == (1, True, 1)
+    today = await previews.preview(actor, document_id)
+    assert (today.version, today.is_replaced) == (2, False)
