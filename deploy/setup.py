@@ -38,7 +38,8 @@ _CHECKS = (
     ("imports", ("lint-imports",)),
 )
 _FAST_TESTS = ("pytest", "-q", "-m", "not e2e and not slow", "--ignore=tests/e2e")
-_ALL_TESTS = ("pytest",)
+_ALL_TESTS = ("pytest", "-n", "2", "--dist", "loadfile")
+"""Two at a time: browsers and databases keep a machine of two cores busy."""
 
 
 class SetupFailed(SystemExit):
