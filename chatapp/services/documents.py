@@ -265,7 +265,7 @@ async def cancel(actor: Actor, document_id: UUID) -> DocumentView:
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id)
+        row = await documents.get(tx, document_id, for_update=True)
         if row.status in _IN_WORK:
             await documents.settle(tx, document_id, DocumentStatus.CANCELLED)
             await documents.remove_index_rows(tx, document_id, keep_version=row.active_version)
@@ -282,7 +282,7 @@ async def retry(actor: Actor, document_id: UUID) -> DocumentView:
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id)
+        row = await documents.get(tx, document_id, for_update=True)
         if row.collection_id is not None and row.status in _GIVEN_UP:
             await documents.restart(tx, document_id)
             await audit.write(tx, "document.retried", document_id, filename=row.filename)

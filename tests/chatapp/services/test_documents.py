@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,8 @@ from chatapp.errors import (
 from chatapp.services import collections, documents
 from chatapp.services.collections import CollectionView
 from chatapp.settings import Settings, get_settings
-from chatapp.store import files
+from chatapp.store import files, ingestions
+from chatapp.store.database import system_transaction, transaction
 from tests.fixtures.ingestion import Upload, in_pieces
 from tests.fixtures.people import MakeActor
 from tests.ingest import samples
@@ -273,3 +275,16 @@ async def test_a_reader_may_read_and_not_write(
     nobody = await make_actor(set(), tenant=actor.tenant_id)
     with pytest.raises(NotPermitted):
         await documents.list_documents(nobody)
+
+
+async def test_cancelling_what_is_finished_in_the_same_moment_takes_nothing_back(upload: Upload, actor: Actor) -> None:
+    document_id = (await upload("a.txt", TEXT)).document.id
+    async with system_transaction() as tx:
+        claim = await ingestions.claim_next(tx, owner="worker")
+    assert claim is not None
+    async with transaction(actor) as tx:
+        await ingestions.finish(tx, claim, DocumentStatus.COMPLETED, active_version=1)
+        cancelling = asyncio.create_task(documents.cancel(actor, document_id))
+        await asyncio.sleep(0.3)
+    view = await cancelling
+    assert (view.status, view.active_version) == (DocumentStatus.COMPLETED, 1)
