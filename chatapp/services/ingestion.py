@@ -17,6 +17,9 @@ from ingest.pipeline import ingest
 
 _log = get_logger(__name__)
 
+_MAX_JOBS = 8
+"""Jobs woken at once: more than a worker does at a time. Each goes on until nothing waits."""
+
 
 async def ingest_waiting() -> int:
     """Ingest documents until none waits; returns how many were taken."""
@@ -30,7 +33,7 @@ async def ingest_waiting() -> int:
 async def _claim() -> Claim | None:
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
     async with system_transaction(readonly=True) as tx:
-        if not await ingestions.has_work(tx):
+        if not await ingestions.count_work(tx, limit=1):
             return None  # most jobs find nothing; they should not take the database's write lock to see it
     async with system_transaction() as tx:
         return await ingestions.claim_next(tx, owner=owner)
@@ -39,18 +42,23 @@ async def _claim() -> Claim | None:
 async def resume() -> None:
     """At a worker's start: take up what waits, and what a killed worker held as soon as its lease runs out."""
     async with system_transaction(readonly=True) as tx:
-        seconds = await ingestions.seconds_until_free(tx)
-    await job_queue.wake("ingest")
-    if seconds is not None:
+        waits = await ingestions.list_seconds_until_free(tx, limit=_MAX_JOBS)
+    await _wake_for_waiting()
+    for seconds in waits:
         await job_queue.wake("ingest", delay_seconds=seconds + 0.5)
+
+
+async def _wake_for_waiting() -> None:
+    """A job for each document that waits, so that they are done side by side."""
+    async with system_transaction(readonly=True) as tx:
+        count = await ingestions.count_work(tx, limit=_MAX_JOBS)
+    for _ in range(count):
+        await job_queue.wake("ingest")
 
 
 async def sweep() -> None:
     """Each minute: documents nobody works on, removals that could not be done, files without a document."""
-    async with system_transaction(readonly=True) as tx:
-        has_work = await ingestions.has_work(tx)
-    if has_work:
-        await job_queue.wake("ingest")
+    await _wake_for_waiting()
     postponed = await removals.carry_out_left_over()
     uploads = await files.remove_abandoned_uploads()
     folders = await _remove_orphan_folders()

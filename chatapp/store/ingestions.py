@@ -105,19 +105,28 @@ def _is_free(now: Any) -> Any:
     return or_(is_due, is_left)
 
 
-async def has_work(tx: Transaction) -> bool:
-    """Whether any document waits or was left by a dead worker; in a system transaction, of any tenant."""
+async def count_work(tx: Transaction, *, limit: int) -> int:
+    """How many documents wait or were left by a dead worker, at most `limit`; in a system transaction, of any tenant.
+
+    Args:
+        tx: the transaction.
+        limit: where to stop counting, 1 or more.
+    """
     query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id).is_not(None), _is_free(utc_now()))
-    return (await tx.session.execute(query.limit(1))).first() is not None
+    return len((await tx.session.execute(query.limit(limit))).all())
 
 
-async def seconds_until_free(tx: Transaction) -> float | None:
-    """Seconds until the first running document's lease runs out, or None when none is running."""
-    query = select(func.min(col(DocumentTable.lease_expires_at))).where(
-        col(DocumentTable.status) == DocumentStatus.RUNNING
-    )
-    expires_at = (await tx.session.execute(query)).scalar_one_or_none()
-    return None if expires_at is None else max(0.0, (expires_at - utc_now()).total_seconds())
+async def list_seconds_until_free(tx: Transaction, *, limit: int) -> list[float]:
+    """Seconds until the leases of running documents run out unless they are kept, the first ones first.
+
+    Args:
+        tx: a system transaction.
+        limit: leases at most.
+    """
+    expires_at = col(DocumentTable.lease_expires_at)
+    query = select(expires_at).where(col(DocumentTable.status) == DocumentStatus.RUNNING, expires_at.is_not(None))
+    found = (await tx.session.execute(query.order_by(expires_at).limit(limit))).scalars()
+    return [max(0.0, (until - utc_now()).total_seconds()) for until in found if until is not None]
 
 
 async def beat(tx: Transaction, claim: Claim, *, stage: IngestStage, progress: float) -> None:
