@@ -74,6 +74,20 @@ async def readable_ids(actor: Actor, requested: Sequence[UUID] | None) -> list[U
     return list(dict.fromkeys(requested))
 
 
+async def still_readable(actor: Actor, chosen: Sequence[UUID] | None) -> list[UUID] | None:
+    """An earlier choice of collections without those that are gone since; all of them where none of it is left.
+
+    Args:
+        actor: who asks.
+        chosen: as for `readable_ids`.
+    """
+    if not chosen:
+        return None if chosen is None else []
+    async with transaction(actor, readonly=True) as tx:
+        readable = set(await collections.list_ids(tx))
+    return [collection_id for collection_id in chosen if collection_id in readable] or None
+
+
 async def get(actor: Actor, collection_id: UUID) -> CollectionView:
     """One collection.
 

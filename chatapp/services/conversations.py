@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, utc_now
 from chatapp.errors import InvalidInput
+from chatapp.services import collections
 from chatapp.services.turn_views import TurnView, branch, sibling_ids
 from chatapp.store import audit, conversations, feedback, turns
 from chatapp.store.database import system_transaction, transaction
@@ -78,7 +79,7 @@ async def list_conversations(
 
 
 async def open(actor: Actor, conversation_id: UUID) -> ConversationView:  # what a person does with it
-    """A conversation and the turns of the branch shown.
+    """A conversation and the turns of the branch shown; collections deleted since are no more among its choice.
 
     Raises:
         NotPermitted: the actor may not chat.
@@ -92,7 +93,9 @@ async def open(actor: Actor, conversation_id: UUID) -> ConversationView:  # what
         shown = await turns.list_by_ids(tx, path)
         ratings = await feedback.list_of_actor(tx, actor, path)
     views = (TurnView.from_row(turn, sibling_ids(nodes, turn.parent_id), ratings.get(turn.id)) for turn in shown)
-    return ConversationView(ConversationSummary.from_row(row), tuple(views))
+    summary = ConversationSummary.from_row(row)
+    kept = await collections.still_readable(actor, summary.collection_ids)
+    return ConversationView(replace(summary, collection_ids=None if kept is None else tuple(kept)), tuple(views))
 
 
 async def rename(actor: Actor, conversation_id: UUID, *, title: str) -> ConversationSummary:

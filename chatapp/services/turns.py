@@ -17,6 +17,7 @@ from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.pipeline.admit import valid_question
 from chatapp.pipeline.event_writer import to_json
 from chatapp.pipeline.record import done_event_of
+from chatapp.services import collections
 from chatapp.services.turn_runner import Plan, make_plan, turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids
 from chatapp.settings import get_settings
@@ -32,6 +33,7 @@ __all__ = [
     "events",
     "get",
     "regenerate",
+    "require_own",
     "resend",
     "select",
     "start",
@@ -272,6 +274,10 @@ async def _again(actor: Actor, turn_id: UUID, *, question: str | None, model: st
     async with transaction(actor, readonly=True) as tx:
         earlier = await turns.get_own(tx, turn_id)
     request = {**earlier.request, **({"model": model} if model else {})}
+    # A collection deleted since must not keep its conversation from ever being asked again.
+    chosen = request["collections"]
+    kept = await collections.still_readable(actor, None if chosen is None else [UUID(each) for each in chosen])
+    request["collections"] = None if kept is None else [str(each) for each in kept]
     plan = await make_plan(actor, request)
     async with transaction(actor) as tx:
         place = _Place(earlier.conversation_id, earlier.parent_id)
@@ -378,6 +384,16 @@ async def events(actor: Actor, turn_id: UUID, *, last_event_id: str | None = Non
     # The end is in the database: the reader had it already, another process died, or the log was lost.
     for replayed in _replay(await _own(actor, turn_id)):
         yield replayed
+
+
+async def require_own(actor: Actor, turn_id: UUID) -> None:
+    """Refuse a turn that is not the actor's, without reading one that is being answered here.
+
+    Raises:
+        NotFound: no such turn of this actor.
+    """
+    if not turn_runner().is_answering(actor, turn_id):
+        await _own(actor, turn_id)
 
 
 async def _own(actor: Actor, turn_id: UUID) -> TurnTable:

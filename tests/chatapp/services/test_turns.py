@@ -12,7 +12,8 @@ import pytest
 
 from chatapp.domain import Actor, Permission, TurnStatus
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services import conversations, feedback, traces, turns
+from chatapp.services import collections, conversations, feedback, traces, turns
+from chatapp.settings import Settings
 from chatapp.store.turn_log import TurnEvent, turn_log
 from tests.fixtures.people import MakeActor
 from tests.fixtures.providers import AddModel
@@ -273,3 +274,23 @@ async def test_who_may_not_chat_is_refused(make_actor: MakeActor) -> None:
     reader = await make_actor([Permission.READ_DOCUMENTS])
     with pytest.raises(NotPermitted):
         await turns.start(reader, question="Hi", collection_ids=[])
+
+
+async def test_a_deleted_collection_does_not_keep_its_conversation_from_being_asked(
+    actor: Actor, add_model: AddModel, storage: Settings
+) -> None:
+    model = await add_model("scripted")
+    kept, gone = [(await collections.create(actor, name=name)).id for name in ("Kept", "Gone")]
+    both = await turns.start(actor, question="Both?", model=model, collection_ids=[kept, gone])
+    alone = await turns.start(actor, question="One?", model=model, collection_ids=[gone])
+    await asyncio.gather(turns.wait(actor, both.id), turns.wait(actor, alone.id))
+    await collections.delete(actor, gone)
+
+    for turn, left in ((both, (kept,)), (alone, None)):
+        assert turn.conversation_id is not None
+        assert (await conversations.open(actor, turn.conversation_id)).summary.collection_ids == left
+        again = await turns.regenerate(actor, turn.id)
+        await turns.wait(actor, again.id)
+        assert (await conversations.open(actor, turn.conversation_id)).summary.collection_ids == left
+    with pytest.raises(NotFound):
+        await turns.start(actor, question="One?", model=model, collection_ids=[gone])
