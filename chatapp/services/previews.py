@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission
@@ -64,7 +65,7 @@ async def preview(
     _check_range(row, start, start if end is None else end)
     before = 0 if end is None else _WINDOW_CHARACTERS // 2
     low, high = start - before, max(start + _WINDOW_CHARACTERS - before, end or 0)
-    blocks = [block for block in preview_blocks(row) if block.end > low and block.start < high]
+    blocks = await asyncio.to_thread(preview_blocks, row, low, high)
     return Preview(
         document_id=document_id,
         version=row.version,
@@ -74,8 +75,8 @@ async def preview(
         media_type=row.media_type,
         page_count=row.page_count,
         total_characters=len(row.text),
-        start=blocks[0].start if blocks else 0,
-        end=blocks[-1].end if blocks else 0,
+        start=blocks[0].start if blocks else start,
+        end=blocks[-1].end if blocks and high < len(row.text) else len(row.text),
         blocks=blocks,
     )
 
@@ -156,34 +157,49 @@ def page_ranges(page_starts: list[int], length: int, start: int, end: int) -> li
     return ranges
 
 
-def preview_blocks(row: DocumentVersionTable) -> list[PreviewBlock]:
-    """The whole text as blocks in order; paragraphs are what is between the blocks kept, cut at empty lines."""
+def preview_blocks(row: DocumentVersionTable, low: int = 0, high: int | None = None) -> list[PreviewBlock]:
+    """The blocks of a window of the text, in order. Blocking: some 10 ms for a window of a long text.
+
+    Paragraphs are what is between the blocks kept, cut at empty lines.
+
+    Args:
+        row: the version.
+        low: blocks that end at or before it are left out.
+        high: blocks that begin at or behind it are left out; None: none are.
+    """
+    text, kept, page_starts = row.text, row.blocks, row.page_starts or [0]
+    high = len(text) if high is None else high
+    first = bisect_right(kept, low, key=lambda block: block[3])
+    last = bisect_left(kept, high, lo=first, key=lambda block: block[2])
     blocks: list[PreviewBlock] = []
-    page_starts = row.page_starts or [0]
-    marks = [(0, 0), *((block[2], block[3]) for block in row.blocks), (len(row.text), len(row.text))]
-    kept = iter(row.blocks)
-    for (_, gap_start), (gap_end, _) in pairwise(marks):
-        blocks.extend(_paragraphs(row.text, gap_start, gap_end, page_starts))
-        found = next(kept, None)
-        if found is not None:
-            kind, level, start, end = found
-            blocks.append(_block(row.text, kind, level, start, end, page_starts))
-    return blocks
+    begin = kept[first - 1][3] if first else 0
+    for kind, level, start, end in kept[first:last]:
+        blocks.extend(_paragraphs(text, begin, start, page_starts, low, high))
+        blocks.append(_block(text, kind, level, start, end, page_starts))
+        begin = end
+    end = kept[last][2] if last < len(kept) else len(text)
+    return [*blocks, *_paragraphs(text, begin, end, page_starts, low, high)]
 
 
-def _paragraphs(text: str, start: int, end: int, page_starts: list[int]) -> list[PreviewBlock]:
-    found = []
-    while start < end:
-        page_end = next((other for other in page_starts[bisect_right(page_starts, start) :]), end)
+def _paragraphs(text: str, start: int, end: int, page_starts: list[int], low: int, high: int) -> Iterator[PreviewBlock]:
+    """Those between two blocks that reach into the window."""
+    if start < low < end:
+        # From the paragraph the window begins in: what lies before may be the whole of a long text.
+        start = max(start, page_starts[bisect_right(page_starts, low) - 1])
+        empty_line = text.rfind("\n\n", start, low)
+        start = start if empty_line < 0 else empty_line + 2
+    while start < min(end, high):
+        page = bisect_right(page_starts, start)
+        page_end = page_starts[page] if page < len(page_starts) else end
         limit = min(end, page_end, start + _MAX_PARAGRAPH_CHARACTERS)
         gap = text.find("\n\n", start, limit)
         stop = limit if gap < 0 else gap
         shown = text[start:stop]
         if shown.strip("# \n"):  # number signs before a heading of Markdown are not a paragraph
             first, last = start + len(shown) - len(shown.lstrip("\n")), start + len(shown.rstrip("\n"))
-            found.append(_block(text, "paragraph", 0, first, last, page_starts))
+            if last > low and first < high:
+                yield _block(text, "paragraph", 0, first, last, page_starts)
         start = limit if gap < 0 else gap + 2
-    return found
 
 
 def _block(text: str, kind: str, level: int, start: int, end: int, page_starts: list[int]) -> PreviewBlock:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.services import documents, ingestion, previews
 from chatapp.settings import Settings
+from chatapp.store.tables import DocumentVersionTable
 from tests.fixtures.ingestion import Upload
 from tests.fixtures.people import MakeActor
 from tests.ingest import samples
@@ -34,6 +36,7 @@ async def test_a_preview_is_blocks_with_exact_places(upload: Upload, actor: Acto
         ("paragraph", 0, "Last one."),
     ]
     text = MARKDOWN.decode()
+    assert (preview.start, preview.end) == (text.index("Rules"), len(text))  # nothing more to show
     assert all(text[block.start : block.end] == block.text for block in preview.blocks)
     assert (preview.total_characters, preview.media_type, preview.page_count) == (len(text), "text/markdown", 1)
 
@@ -131,3 +134,39 @@ async def test_a_replaced_version_is_still_shown_and_said_to_be_replaced(upload:
     assert (passage.version, passage.is_replaced, len(passage.pages)) == (1, True, 1)
     today = await previews.preview(actor, document_id)
     assert (today.version, today.is_replaced) == (2, False)
+
+
+def _version_of(paragraphs: int) -> DocumentVersionTable:
+    pieces = [
+        "| a | b |" if number % 5 == 0 else f"Paragraph {number} {'x' * (number % 40)}" for number in range(paragraphs)
+    ]
+    text = "\n\n".join(pieces)
+    blocks, page_starts, start = [], [0], 0
+    for number, piece in enumerate(pieces):
+        if number % 5 == 0:
+            blocks.append(["table", 0, start, start + len(piece)])
+        if number % 7 == 6:
+            page_starts.append(start)
+        start += len(piece) + 2
+    row = {"filename": "a.txt", "media_type": "text/plain", "size_bytes": 1, "sha256": "", "version": 1}
+    ids = {"document_id": uuid4(), "tenant_id": uuid4()}
+    return DocumentVersionTable(**row, **ids, text=text, blocks=blocks, page_starts=page_starts)
+
+
+def test_a_window_has_the_blocks_of_the_whole_that_reach_into_it() -> None:
+    row = _version_of(60)
+    whole = previews.preview_blocks(row)
+    assert len(whole) == 60
+    for low in range(0, len(row.text), 13):
+        for high in (low + 1, low + 200, len(row.text)):
+            wanted = [block for block in whole if block.end > low and block.start < high]
+            assert previews.preview_blocks(row, low, high) == wanted, (low, high)
+
+
+def test_a_window_of_a_long_text_costs_no_more_than_one_of_a_short_text() -> None:
+    row = _version_of(200_000)
+    began = time.perf_counter()
+    for part in range(10):
+        low = len(row.text) * part // 10
+        assert previews.preview_blocks(row, low, low + 40_000)
+    assert (time.perf_counter() - began) / 10 < 0.05
