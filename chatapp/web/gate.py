@@ -12,10 +12,10 @@ import hmac
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatapp.domain import Actor, Permission
 from chatapp.services import authentication
@@ -23,7 +23,7 @@ from chatapp.settings import Settings
 from chatapp.web.auth import cookie_name
 from chatapp.web.errors import error_body
 from chatapp.web.origin import is_own_origin, safe_local_path
-from chatapp.web.reflex_internals import SOCKET_PATH, TOKEN_PARAMETER
+from chatapp.web.reflex_internals import NO_SOCKET_COOKIE, SOCKET_PATH, TOKEN_PARAMETER
 
 SIGN_IN_PATH = "/sign-in"
 SESSION_HEADER = "x-chatapp-session"
@@ -97,7 +97,7 @@ class Gate:
             # The static files live in folders; their server would answer with an absolute address, which is wrong
             # behind a proxy that speaks https for us.
             scope = {**scope, "path": path + "/", "raw_path": quote(path + "/").encode("ascii")}
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _without_socket(send) if _is_below(path, SIGN_IN_PATH) else send)
 
     def _target(self, actor: Actor | None, path: str, query: str) -> str | None:
         if _is_below(path, SIGN_IN_PATH):
@@ -113,6 +113,18 @@ class Gate:
     async def _actor(self, scope: Scope) -> Actor | None:
         token = HTTPConnection(scope).cookies.get(cookie_name(self._settings))
         return await authentication.actor_of_session(token) if token else None
+
+
+def _without_socket(send: Send) -> Send:
+    """Have the page leave its socket alone: it would be refused, and the page would try again for ever."""
+
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            cookie = f"{NO_SOCKET_COOKIE}; Path={SIGN_IN_PATH}; SameSite=Lax"
+            MutableHeaders(scope=message).append("Set-Cookie", cookie)
+        await send(message)
+
+    return send_with_cookie
 
 
 def tab_token(token: str, actor: Actor, secret_key: str) -> str:

@@ -21,6 +21,9 @@ SOCKET_PATH = "/_event"
 TOKEN_PARAMETER = "token"  # noqa: S105  # the name of a query parameter
 """Query parameter of the socket's address in which the browser names its tab."""
 
+NO_SOCKET_COOKIE = "backend-enabled=false"
+"""Cookie with which a page opens no socket of events."""
+
 _FRAMEWORK_EVENTS: frozenset[tuple[type[BaseState], str]] = frozenset(
     {
         (State, "hydrate"),

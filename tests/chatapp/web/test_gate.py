@@ -44,6 +44,17 @@ async def test_signed_in_people_are_not_kept_on_the_sign_in_page(
 
 
 @pytest.mark.usefixtures("parts")
+async def test_the_sign_in_page_alone_is_told_to_open_no_socket(
+    client: httpx.AsyncClient, actor: Actor, sign_in_as: SignInAs
+) -> None:
+    sign_in = await client.get("/sign-in?link=1")
+    chat = await client.get("/", headers=await sign_in_as(actor))
+
+    assert sign_in.headers["set-cookie"] == "backend-enabled=false; Path=/sign-in; SameSite=Lax"
+    assert "set-cookie" not in chat.headers
+
+
+@pytest.mark.usefixtures("parts")
 async def test_members_are_led_away_from_admin(
     client: httpx.AsyncClient, make_actor: MakeActor, actor: Actor, sign_in_as: SignInAs
 ) -> None:
