@@ -1,13 +1,15 @@
 /* What the parts of the chat page tell each other in the browser, outside React so that it outlives a change
    of address: the question just sent, the turn being written, what the side panel shows. */
 import { useSyncExternalStore } from "react";
+import { useLocation, useParams } from "react-router";
 
 const INITIAL = Object.freeze({
   pending: null, // {key, question, replaces, after}: sent, and the branch still ends with the turn `after`
   isNewOnItsWay: false, // the first question of a conversation was sent, its address has not come yet
+  begun: null, // {id, at}: the conversation begun on the page of new ones, at this entry of the history
   lastTurn: "", // id of the last turn of the branch shown
   runningTurn: "", // id of the turn being written
-  panel: null, // {turnId, kind: "source" | "why", index}
+  panel: null, // {turnId, kind: "source" | "why", number, offset, opener, path}
   editing: "", // id of the turn whose question is edited
 });
 
@@ -32,9 +34,24 @@ export function useChat(select) {
   return useSyncExternalStore(subscribe, () => select(state), () => select(INITIAL));
 }
 
-/* Open the side panel; focus goes back to what opened it. */
+/* The conversation shown, empty for a new one. */
+export function useConversationId() {
+  const { conversation = "" } = useParams();
+  const { key } = useLocation();
+  const begun = useChat((chat) => chat.begun);
+  return conversation || (begun?.at === key ? begun.id : "");
+}
+
+/* A new conversation gets its address without a change of page, which would hold up the first words of its answer.
+   The router learns of it when the entry is visited again. */
+export function takeAddress(id, at) {
+  window.history.replaceState(window.history.state, "", `/c/${id}`);
+  setChat({ begun: { id, at } });
+}
+
+/* Open the side panel of the page shown; focus goes back to what opened it. */
 export function openPanel(panel) {
-  setChat({ panel: { ...panel, opener: document.activeElement } });
+  setChat({ panel: { ...panel, opener: document.activeElement, path: window.location.pathname } });
 }
 
 let pendingCount = 0;

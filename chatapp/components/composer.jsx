@@ -1,11 +1,10 @@
 /* The message box: grows to ten lines, keeps a draft per conversation, takes dropped files, shows what is asked. */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { useParams } from "react-router";
 import { DropdownMenu } from "radix-ui";
 import { ArrowUp, Check, ChevronDown, CircleAlert, Library, Paperclip, Sparkles, Square } from "lucide-react";
 import { toast } from "sonner";
 import { cancelTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { getChat, onSignal, setChat, showPending, useChat } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { getChat, onSignal, setChat, showPending, useChat, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
 
 const MAX_LINES = 10;
 const draftKey = (userId, conversationId) => `draft:${userId || "me"}:${conversationId || "new"}`;
@@ -43,7 +42,7 @@ export function Composer(props) {
   const { userId, failure, onAsk } = props;
   /* Not known until the socket has spoken; the server checks again. */
   const maxCharacters = props.maxCharacters || Infinity;
-  const routeId = useParams().conversation ?? "";
+  const routeId = useConversationId();
   const key = draftKey(userId, routeId);
   const field = useRef(null);
   const [text, setText] = useState("");
@@ -96,7 +95,7 @@ export function Composer(props) {
   const left = maxCharacters - text.length;
 
   return (
-    <div className="composer-frame">
+    <div className="composer-frame" hidden={props.isClosed}>
       {problem && (
         <p className="composer-problem" role="alert">
           <CircleAlert size={16} aria-hidden /> {problem}
@@ -162,6 +161,17 @@ function useFailure(failure, setText, setProblem, field) {
     }
     seen.current = count;
   }, [failure, setText, setProblem, field]);
+  useEffect(() => {
+    /* An event that broke off on the server; a toast says so. */
+    const giveBack = () => {
+      const { pending } = getChat();
+      if (!pending) return;
+      if (!pending.replaces) setText((text) => text || pending.question);
+      setChat({ pending: null, isNewOnItsWay: false });
+    };
+    window.addEventListener("chatapp:event-failed", giveBack);
+    return () => window.removeEventListener("chatapp:event-failed", giveBack);
+  }, [setText]);
 }
 
 function stop() {

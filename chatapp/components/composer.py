@@ -45,6 +45,8 @@ class Composer(rx.Component):
     chosen_model: rx.Var[str]
     can_write: rx.Var[bool]
     failure: rx.Var[Failure]
+    is_closed: rx.Var[bool]
+    """Whether there is nothing to write to: the conversation of the address cannot be opened."""
     max_characters: rx.Var[int]
 
     on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]

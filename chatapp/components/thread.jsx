@@ -1,12 +1,12 @@
 /* The conversation: questions and answers on the branch shown, and the empty page. */
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useParams } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 import { ArrowDown, ChevronLeft, ChevronRight, CircleAlert, Info, Pencil, RefreshCw } from "lucide-react";
 import { Answer, Stage } from "$/public/external/chatapp/components/answer/answer.jsx";
 import { CopyButton } from "$/public/external/chatapp/components/answer/markdown.jsx";
 import { withSources } from "$/public/external/chatapp/components/answer/citations.jsx";
 import { readTurn, useIsRunning, useTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { openPanel, setChat, showPending, signal, onSignal, useChat } from "./chat_store.js";
+import { getChat, openPanel, setChat, showPending, signal, onSignal, takeAddress, useChat, useConversationId } from "./chat_store.js";
 import { Feedback } from "./feedback.jsx";
 
 const FINAL = new Set(["completed", "stopped", "failed", "blocked"]);
@@ -40,7 +40,7 @@ function useBranch(opened, recent, epoch) {
 
 export function Thread(props) {
   const { conversationId, turns: opened, recent, epoch, failure, isLoading, loadError } = props;
-  const routeId = useParams().conversation ?? "";
+  const routeId = useConversationId();
   const isSettled = routeId === (conversationId ?? "");
   const pending = useChat((chat) => chat.pending);
   const branch = useBranch(opened, recent, epoch);
@@ -51,6 +51,7 @@ export function Thread(props) {
   const shown = isPendingShown && pending.replaces ? turns.slice(0, turns.findIndex((turn) => turn.id === pending.replaces)) : turns;
   const isRunning = useIsRunning(isPendingShown ? "" : lastId);
 
+  useAddress(conversationId, routeId, isLoading);
   useEffect(() => {
     setChat({ lastTurn: lastId });
     if (pending && !isPendingShown && isSettled) setChat({ pending: null });
@@ -59,7 +60,7 @@ export function Thread(props) {
     setChat({ runningTurn: isRunning ? lastId : "" });
   }, [isRunning, lastId]);
   useEffect(() => {
-    if (failure?.count) setChat({ pending: null });
+    if (failure?.count) setChat({ pending: null, isNewOnItsWay: false });
   }, [failure?.count]);
   useEffect(() => {
     setChat({ panel: null, editing: "" });
@@ -83,6 +84,19 @@ export function Thread(props) {
       )}
     </Scroller>
   );
+}
+
+/* The first answer brings the conversation's id. When the socket was away in between, the server goes by the router's
+   address and shows a new conversation: the page of the one begun is opened then. */
+function useAddress(conversationId, routeId, isLoading) {
+  const { key } = useLocation();
+  const navigate = useNavigate();
+  const isBegun = useChat((chat) => chat.begun?.at === key);
+  useEffect(() => {
+    if (conversationId && !routeId && getChat().isNewOnItsWay) takeAddress(conversationId, key);
+    else if (isBegun && !conversationId && !isLoading) navigate(`/c/${routeId}`, { replace: true });
+  }, [conversationId]); // eslint-disable-line react-hooks/exhaustive-deps
+  useEffect(() => () => setChat({ isNewOnItsWay: false }), []);
 }
 
 const handlersOf = ({ onSelect, onRegenerate, onEdit }) => ({ onSelect, onRegenerate, onEdit });
@@ -273,6 +287,7 @@ function Scroller({ conversationId, turnCount, children }) {
 
 function EmptyThread({ starters, collections, userName, areCollectionsKnown, onAsk }) {
   const ask = (question) => {
+    setChat({ isNewOnItsWay: true });
     showPending(question);
     onAsk(question);
   };

@@ -6,6 +6,8 @@ import { useSyncExternalStore } from "react";
 
 /* A tenth of a second reads as steady writing; each flush costs a render of the last block. */
 const FLUSH_MS = 80;
+/* Characters that show without waiting for a flush: a heading's mark alone is nothing to read yet. */
+const FIRST_WORDS = 16;
 const MAX_READERS = 4;
 const KEEP_TURNS = 300;
 const LINGER_MS = 3000;
@@ -180,7 +182,9 @@ class TurnStream {
     if (event === "message") {
       this.retries = 0;
       this.release?.();
+      const isBeginning = this.next.text.length < FIRST_WORDS;
       this.update({ phase: "streaming", text: this.next.text + value, problem: "" });
+      if (isBeginning) this.flush();
     } else if (event === "status") this.update({ stage: value.text || "", problem: "" });
     else if (event === "sources") this.update({ sources: value });
     else if (event === "reset") this.update({ ...EMPTY });

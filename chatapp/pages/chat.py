@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import reflex as rx
@@ -79,8 +79,6 @@ class ChatState(MemberState, rx.State):
     user_name: str = ""
     can_write: bool = False
     max_characters: int = 0
-    _has_just_begun: bool = False
-    """The address changes because the first question was asked; nothing has to be read again."""
     _leaf_id: str = ""
     """The turn the next question follows."""
 
@@ -89,43 +87,50 @@ class ChatState(MemberState, rx.State):
         """Show the conversation of the address; none for a new one."""
         await self._load_choices()
         wanted = self.router.url.path.strip("/").removeprefix("c").strip("/")
-        has_just_begun, self._has_just_begun = self._has_just_begun, False
-        if not (has_just_begun and wanted == self.conversation_id):
-            await self._open(wanted)
+        await self._open(wanted)
 
     @rx.event
-    async def ask(self, question: str):
-        """Begin a turn at the end of the branch shown; a new conversation gets its address."""
+    async def ask(self, question: str) -> AsyncIterator[None]:
+        """Begin a turn at the end of the branch shown; the browser gives a new conversation its address."""
         try:
             view = await turns.start(
                 current_actor(),
                 question=question,
-                conversation_id=_uuid(self.conversation_id),
+                conversation_id=_known_uuid(self.conversation_id) if self.conversation_id else None,
                 parent_id=_uuid(self._leaf_id),
                 collection_ids=_uuids(self.chosen_collections),
                 model=self.chosen_model,
             )
         except AppError as error:
-            return self._refuse(error, question)
-        return await self._show_new(view)
+            self._refuse(error, question)
+        else:
+            self._show_new(view)
+            yield
+            await self._tell_sidebar()
 
     @rx.event
-    async def edit(self, turn_id: str, question: str):
+    async def edit(self, turn_id: str, question: str) -> AsyncIterator[None]:
         """Ask again in other words; the turn before stays as a sibling."""
         try:
             view = await turns.resend(current_actor(), UUID(turn_id), question)
         except AppError as error:
-            return self._refuse(error, question)
-        return await self._show_new(view)
+            self._refuse(error, question)
+        else:
+            self._show_new(view)
+            yield
+            await self._tell_sidebar()
 
     @rx.event
-    async def regenerate(self, turn_id: str):
+    async def regenerate(self, turn_id: str) -> AsyncIterator[None]:
         """Answer the same question once more; the answer before stays as a sibling."""
         try:
             view = await turns.regenerate(current_actor(), UUID(turn_id), model=self.chosen_model)
         except AppError as error:
-            return self._refuse(error, "")
-        return await self._show_new(view)
+            self._refuse(error, "")
+        else:
+            self._show_new(view)
+            yield
+            await self._tell_sidebar()
 
     @rx.event
     async def select(self, turn_id: str) -> None:
@@ -160,12 +165,13 @@ class ChatState(MemberState, rx.State):
                 None if view.summary.collection_ids is None else [str(each) for each in view.summary.collection_ids]
             )
             self.chosen_model = view.summary.model
+        else:
+            self.chosen_collections, self.chosen_model = None, catalog.AUTO
         self.is_loading = False
         self.epoch += 1
 
     async def _load_choices(self) -> None:
-        if self.are_collections_known:
-            return
+        """What there is to choose from; it changes while the tab is open, so each opening reads it again."""
         actor = current_actor()
         readable = await collections.list_readable(actor)
         models = await catalog.list_models(actor)
@@ -177,14 +183,15 @@ class ChatState(MemberState, rx.State):
         self.max_characters = get_settings().max_question_characters
         self.are_collections_known = True
 
-    async def _show_new(self, view: TurnView):
+    def _show_new(self, view: TurnView) -> None:
         self.recent = [*self.recent[1 - MAX_RECENT :], turn_item(view)]
         self._leaf_id = str(view.id)
-        self._has_just_begun = not self.conversation_id
         self.conversation_id = str(view.conversation_id)
+
+    async def _tell_sidebar(self) -> None:
+        """After the turn has gone out: its first words should not wait for the list beside them."""
         sidebar = await self.get_state(SidebarState)
         await sidebar._refresh(self.conversation_id)
-        return rx.redirect(f"/c/{self.conversation_id}") if self._has_just_begun else None
 
     def _refuse(self, error: AppError, question: str) -> None:
         self.failure = Failure(count=self.failure["count"] + 1, message=error.message, question=question)
@@ -242,6 +249,7 @@ def chat_page() -> rx.Component:
                     chosen_model=ChatState.chosen_model,
                     can_write=ChatState.can_write,
                     failure=ChatState.failure,
+                    is_closed=ChatState.load_error != "",
                     max_characters=ChatState.max_characters,
                     on_ask=ChatState.ask,
                     on_collections=ChatState.choose_collections,

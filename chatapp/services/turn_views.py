@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from uuid import UUID
 from chatapp.domain import TurnStatus, Usage
 from chatapp.store.tables import FeedbackTable, TurnTable
 from chatapp.store.turns import TurnNode
+
+_MAX_TITLE_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,11 @@ def newest_leaf(nodes: Sequence[TurnNode], turn_id: UUID) -> UUID:
         seen.add(child)
         turn_id = child
     return turn_id
+
+
+def title_of(question: str) -> str:
+    """A conversation's title made of its first question: its first line, cut between words."""
+    line = re.sub(r"\s+", " ", question.strip().splitlines()[0]).strip()
+    if len(line) <= _MAX_TITLE_CHARACTERS:
+        return line
+    return line[:_MAX_TITLE_CHARACTERS].rsplit(" ", 1)[0] + "…"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from chatapp.pipeline.event_writer import to_json
 from chatapp.pipeline.record import done_event_of
 from chatapp.services import collections
 from chatapp.services.turn_runner import Plan, make_plan, turn_runner
-from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids
+from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids, title_of
 from chatapp.settings import get_settings
 from chatapp.store import conversations, feedback, turns
 from chatapp.store.database import Transaction, transaction
@@ -60,7 +59,6 @@ _ROLES = frozenset({"system", "developer", "user", "assistant"})
 _MAX_MESSAGES = 1_000
 _MAX_HISTORY_CHARACTERS = 2_000_000
 _MAX_KEY_CHARACTERS = 255
-_MAX_TITLE_CHARACTERS = 80
 _PING_SECONDS = 10.0
 _SETTLE_SECONDS = 0.2
 
@@ -196,14 +194,6 @@ async def _open_conversation(tx: Transaction, question: str) -> UUID:
     tx.session.add(row)
     await tx.session.flush()
     return row.id
-
-
-def title_of(question: str) -> str:
-    """A conversation's title made of its first question: its first line, cut between words."""
-    line = re.sub(r"\s+", " ", question.strip().splitlines()[0]).strip()
-    if len(line) <= _MAX_TITLE_CHARACTERS:
-        return line
-    return line[:_MAX_TITLE_CHARACTERS].rsplit(" ", 1)[0] + "…"
 
 
 def _new_row(actor: Actor, question: str, request: dict[str, Any], place: _Place, key: str | None) -> TurnTable:

@@ -10,13 +10,17 @@ from chatapp.web.errors import incident_id, unexpected_sentence
 _log = structlog.get_logger(__name__)
 
 
-def toast_of(exception: Exception) -> rx.event.EventSpec:
-    """The toast for an exception that left an event handler.
+_TELL_PAGE = "window.dispatchEvent(new Event('chatapp:event-failed'))"
+"""What waits for the event in the page stops waiting, and gives back what was typed."""
+
+
+def toast_of(exception: Exception) -> list[rx.event.EventSpec]:
+    """The toast for an exception that left an event handler, and a word to the page.
 
     An error of ours says what to do; anything else gets an incident number, and the whole trace in the log.
     """
     if isinstance(exception, AppError):
-        return rx.toast.error(exception.message)
+        return [rx.toast.error(exception.message), rx.call_script(_TELL_PAGE)]
     incident = incident_id()
     _log.error("event.crashed", incident=incident, exc_info=exception)
-    return rx.toast.error(unexpected_sentence(incident))
+    return [rx.toast.error(unexpected_sentence(incident)), rx.call_script(_TELL_PAGE)]

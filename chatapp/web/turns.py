@@ -61,7 +61,7 @@ async def get_turn(actor: SignedIn, turn_id: PathId) -> dict[str, Any]:
 async def read_events(actor: SignedIn, turn_id: PathId, last_event_id: LastEventId = None) -> EventStreamResponse:
     """Follow an answer from its beginning or from behind `Last-Event-ID`. Leaving ends the reading, not the answer."""
     # Asked before the answer begins, so that what is not the reader's is a 404 and no empty stream.
-    await turns.get(actor, turn_id)
+    await turns.require_own(actor, turn_id)
     return EventStreamResponse(_frames(actor, turn_id, last_event_id))
 
 
