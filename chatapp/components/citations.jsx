@@ -1,5 +1,5 @@
 /* Citation chips with their hover card, and the row of sources under an answer. */
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { HoverCard } from "radix-ui";
 import { FileText } from "lucide-react";
 
@@ -27,23 +27,28 @@ const SUPPORT = {
   none: "The passage does not support this sentence. Check it before you rely on it.",
 };
 
+/* After a press there is no card for a moment, of no chip: the panel says all the card does, and its opening moves
+   other chips under the pointer. */
+const QUIET_MS = 800;
+let pressedAt = -Infinity;
+
 export function CitationChip({ turn, number, offset, onOpen }) {
   const [isOpen, setOpen] = useState(false);
-  /* A chip that was just pressed shows no card: the panel says all the card does, and the card would lie over it. */
-  const isPressed = useRef(false);
   const citation = findCitation(turn, number, offset);
   if (!citation) return null;
   const doubt = SUPPORT[citation.support];
   const press = () => {
-    isPressed.current = true;
+    pressedAt = performance.now();
     setOpen(false);
     onOpen(number, offset);
   };
-  const release = () => {
-    isPressed.current = false;
+  const change = (open) => setOpen(open && performance.now() - pressedAt > QUIET_MS);
+  /* Focus that comes back from the panel or the message box opens none either. */
+  const focus = (event) => {
+    if (!event.relatedTarget?.closest(".thread")) event.preventDefault();
   };
   return (
-    <HoverCard.Root open={isOpen} onOpenChange={(open) => setOpen(open && !isPressed.current)} openDelay={180} closeDelay={120}>
+    <HoverCard.Root open={isOpen} onOpenChange={change} openDelay={180} closeDelay={120}>
       <HoverCard.Trigger asChild>
         <button
           type="button"
@@ -51,11 +56,10 @@ export function CitationChip({ turn, number, offset, onOpen }) {
           data-number={number}
           data-offset={offset}
           aria-description={doubt}
+          onFocus={focus}
           onPointerDown={() => {
-            isPressed.current = true;
+            pressedAt = performance.now();
           }}
-          onPointerLeave={release}
-          onBlur={release}
           onClick={press}
         >
           {number}

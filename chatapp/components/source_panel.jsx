@@ -1,10 +1,11 @@
 /* The panel beside the answer: the document at the passage cited, or how the answer came about.
    Beside the text on a wide screen, a sheet under it on a phone; it never lies over the text it belongs to. */
 import { Suspense, lazy, useEffect, useMemo, useRef } from "react";
+import { useLocation } from "react-router";
 import { ChevronLeft, ChevronRight, ExternalLink, X } from "lucide-react";
 import { findCitation, place, readCitations } from "$/public/external/chatapp/components/answer/citations.jsx";
 import { useTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { setChat, useChat } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { getChat, setChat, useChat } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { WhyThisAnswer } from "./why_this_answer.jsx";
 
 const DocumentView = lazy(() =>
@@ -12,7 +13,9 @@ const DocumentView = lazy(() =>
 );
 
 export function SourcePanel() {
-  const panel = useChat((chat) => chat.panel);
+  /* On the next page, what this one had open would take the focus for a moment and leave it nowhere. */
+  useLocation();
+  const panel = useChat((chat) => (chat.panel && chat.panel.path === window.location.pathname ? chat.panel : null));
   const opener = useRef(null);
   const isOpen = Boolean(panel);
   if (panel?.opener) opener.current = panel.opener;
@@ -53,7 +56,7 @@ function CitationPanel({ turnId, number, offset, onClose }) {
   const index = Math.max(0, citations.findIndex((each) => sameCitation(each, citation)));
   const go = (step) => {
     const next = citations[(index + step + citations.length) % citations.length];
-    setChat({ panel: { kind: "source", turnId, number: next.number, offset: next.start_index ?? 0 } });
+    setChat({ panel: { ...getChat().panel, number: next.number, offset: next.start_index ?? 0 } });
   };
   useMarkedChip(turnId, number, citation?.start_index ?? offset, citation?.end_index ?? offset + 1);
   const heading = useFocusOnce();
