@@ -1,17 +1,17 @@
 /* The frame of every page: sidebar, main part, shortcuts, and the way out when the sign-in has ended. */
 import { useCallback, useContext, useEffect, useState } from "react";
-import { Link, useNavigate, useParams } from "react-router";
+import { Link, useNavigate } from "react-router";
 import { Dialog, DropdownMenu } from "radix-ui";
-import { Files, Keyboard, LogOut, Menu, Monitor, Moon, PanelLeft, Search, Settings2, SquarePen, Sun, WifiOff } from "lucide-react";
+import { Files, Keyboard, LogOut, Menu, Monitor, Moon, PanelLeft, Search, SquarePen, Sun, WifiOff } from "lucide-react";
 import { ColorModeContext, EventLoopContext } from "$/utils/context";
 import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { signal } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { signal, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { History, useConversations } from "./history.jsx";
 import { SearchDialog } from "./search_dialog.jsx";
 import { ShortcutsDialog, modifierKey } from "./shortcuts_dialog.jsx";
 
 export function AppShell({ active, children, ...props }) {
-  const { conversation: activeId = "" } = useParams();
+  const activeId = useConversationId();
   const [dialog, setDialog] = useState("");
   const [isFolded, setFolded] = useFolded();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
@@ -70,7 +70,6 @@ export function AppShell({ active, children, ...props }) {
         conversations={conversations}
         results={props.results}
         resultsFor={props.resultsFor}
-        isAdmin={Boolean(me?.isAdmin)}
         onSearch={props.onSearch}
         onNew={newConversation}
       />
@@ -141,11 +140,6 @@ function Sidebar({ active, activeId, me, conversations, onNew, onSearch, onShort
       <Link to="/documents" className={`side-row${active === "documents" ? " active" : ""}`} aria-current={active === "documents" ? "page" : undefined} onClick={onNavigate}>
         <Files size={16} aria-hidden /> Documents
       </Link>
-      {me?.isAdmin && (
-        <Link to="/admin" className={`side-row${active === "admin" ? " active" : ""}`} aria-current={active === "admin" ? "page" : undefined} onClick={onNavigate}>
-          <Settings2 size={16} aria-hidden /> Admin
-        </Link>
-      )}
       <div className="sidebar-scroll">
         <History conversations={conversations} activeId={activeId} onNavigate={onNavigate} {...rest} />
       </div>
@@ -219,9 +213,7 @@ function useMe() {
       const response = await fetch("/auth/me", { credentials: "same-origin" }).catch(() => null);
       if (response?.status === 401) leaveForSignIn();
       if (!response?.ok) return;
-      const person = await response.json();
-      const permissions = person.permissions ?? [];
-      known.me = { ...person, isAdmin: permissions.includes("read_admin") || permissions.includes("admin") };
+      known.me = await response.json();
       setMe(known.me);
     };
     ask();

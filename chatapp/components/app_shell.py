@@ -172,7 +172,7 @@ class _AppShell(rx.Component):
     on_restore: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
-def app_shell(*content: rx.Component, active: Literal["chat", "documents", "admin"] = "chat") -> rx.Component:
+def app_shell(*content: rx.Component, active: Literal["chat", "documents"] = "chat") -> rx.Component:
     """The frame around a page's content.
 
     The page's `on_load` has to begin with `SidebarState.load`.

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { Dialog } from "radix-ui";
-import { Files, MessageSquare, Search, Settings2, SquarePen } from "lucide-react";
+import { Files, MessageSquare, Search, SquarePen } from "lucide-react";
 
 const WAIT_MS = 160;
 
@@ -20,7 +20,7 @@ export function SearchDialog({ isOpen, onClose, ...props }) {
   );
 }
 
-function SearchBody({ conversations, results, resultsFor, isAdmin, onSearch, onNew, onClose }) {
+function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClose }) {
   const [query, setQuery] = useState("");
   const [index, setIndex] = useState(0);
   const navigate = useNavigate();
@@ -35,8 +35,8 @@ function SearchBody({ conversations, results, resultsFor, isAdmin, onSearch, onN
   }, [wanted]); // eslint-disable-line react-hooks/exhaustive-deps
 
   const entries = useMemo(
-    () => listEntries({ wanted, conversations, results: resultsFor === wanted ? results : null, isAdmin }),
-    [wanted, conversations, results, resultsFor, isAdmin],
+    () => listEntries({ wanted, conversations, results: resultsFor === wanted ? results : null }),
+    [wanted, conversations, results, resultsFor],
   );
   const choose = (entry) => {
     if (!entry) return;
@@ -99,11 +99,10 @@ function SearchBody({ conversations, results, resultsFor, isAdmin, onSearch, onN
   );
 }
 
-function listEntries({ wanted, conversations, results, isAdmin }) {
+function listEntries({ wanted, conversations, results }) {
   const pages = [
     { key: "new", title: "New conversation", to: "/", icon: SquarePen },
     { key: "documents", title: "Documents", to: "/documents", icon: Files },
-    ...(isAdmin ? [{ key: "admin", title: "Admin", to: "/admin", icon: Settings2 }] : []),
   ];
   const words = wanted.toLowerCase();
   const byTitle = conversations.filter((each) => !words || each.title.toLowerCase().includes(words));
