@@ -86,8 +86,22 @@ def _wrong_settings(error: ValidationError) -> str:
         variable = name if name.isupper() else f"CHATAPP_{name.upper()}"
         value = os.environ.get(variable, "")
         shown = "" if any(word in variable for word in ("KEY", "PASSWORD", "URL")) else f" (it is {value!r})"
-        lines.append(f"{variable}: {problem['msg'].removeprefix('Value error, ')}{shown}.")
+        wanted = _wanted(name, problem["type"]) or problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{variable} {wanted}{shown}.")
     return "The environment has a setting that cannot be used:\n  " + "\n  ".join(lines)
+
+
+def _wanted(name: str, problem: str) -> str:
+    """What a number or a switch has to be; empty for other settings, whose checks say it themselves."""
+    if problem.startswith("bool_"):
+        return "has to be 1 for yes or 0 for no"
+    if not problem.startswith(("int_", "float_", "finite_", "greater_", "less_")):
+        return ""
+    field = next(field for known, field in Settings.model_fields.items() if name in (known, field.validation_alias))
+    limits = {key: getattr(limit, key) for limit in field.metadata for key in ("ge", "le") if hasattr(limit, key)}
+    if "le" in limits:
+        return f"has to be a number from {limits['ge']} to {limits['le']}"
+    return f"has to be a number, {limits['ge']} or more" if "ge" in limits else "has to be a number above 0"
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ _SCHEMES = {
 
 
 class Settings(BaseSettings):
-    """What the operator sets. README lists each with its meaning; a test compares the two."""
+    """What the operator sets; an empty variable counts as unset. README lists each; a test compares."""
 
-    model_config = SettingsConfigDict(env_prefix="CHATAPP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CHATAPP_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     host: str = Field("127.0.0.1", validation_alias="HOST")
     port: int = Field(3000, ge=1, le=65535, validation_alias="PORT")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import fcntl
 import signal
 import socket
@@ -81,10 +82,21 @@ def _check(settings: Settings) -> None:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
-            raise Misconfigured(
-                f"{settings.host} port {settings.port} cannot be used ({error.strerror}): stop the program that uses "
-                "it, or set PORT (and HOST) to something else."
-            ) from error
+            raise Misconfigured(_cannot_listen(settings, error)) from error
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{settings.host} is not an address of this machine: set HOST to one it has, to 127.0.0.1 for this "
+            "machine alone, or to 0.0.0.0 for every network it is in."
+        )
+    if error.errno == errno.EACCES:
+        return f"This user may not use port {settings.port}: set PORT to 1024 or more."
+    return (
+        f"{settings.host} port {settings.port} cannot be used ({error.strerror}): stop the program that uses it, or "
+        "set PORT (and HOST) to something else."
+    )
 
 
 @contextmanager

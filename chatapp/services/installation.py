@@ -54,9 +54,14 @@ def prepare_data_dir(settings: Settings) -> None:
         if not settings.secret_key.get_secret_value() and not settings.secret_key_path.exists():
             _write_private(settings.secret_key_path, secrets.token_hex(32))
         secret = settings.effective_secret_key
-    except (OSError, UnicodeDecodeError) as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise Misconfigured(
-            f"The data folder {folder.absolute()} cannot be used: {error}. Make it writable for this user, or set "
+            f"{folder.absolute()} cannot be the data folder: it is a file, or in one. Set CHATAPP_DATA_DIR to a folder."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a file in it is damaged"
+        raise Misconfigured(
+            f"The data folder {folder.absolute()} cannot be used ({reason}). Make it writable for this user, or set "
             "CHATAPP_DATA_DIR to another folder."
         ) from error
     if not is_secret_strong(secret):

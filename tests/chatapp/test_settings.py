@@ -51,3 +51,11 @@ def test_the_model_is_kept_in_the_data_folder_unless_told_otherwise(monkeypatch,
     assert Settings().effective_model_dir == tmp_path / "models"
     monkeypatch.setenv("CHATAPP_MODEL_DIR", "/elsewhere")
     assert Settings().effective_model_dir == Path("/elsewhere")
+
+
+@pytest.mark.parametrize("name", ["PORT", "HOST", "CHATAPP_MODEL_DIR", "CHATAPP_DATA_DIR", "CHATAPP_DEMO"])
+def test_an_empty_variable_counts_as_unset(monkeypatch, name):
+    monkeypatch.delenv(name, raising=False)
+    unset = Settings()
+    monkeypatch.setenv(name, "")
+    assert Settings() == unset

@@ -48,7 +48,16 @@ def test_a_busy_port_is_told(surroundings: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
-        ("PORT", "seventy", "PORT"),
+        ("PORT", "seventy", "PORT has to be a number from 1 to 65535 (it is 'seventy')"),
+        ("PORT", "0", "PORT has to be a number from 1 to 65535"),
+        ("HOST", "nowhere.invalid", "not an address of this machine: set HOST"),
+        ("HOST", "203.0.113.7", "not an address of this machine: set HOST"),
+        ("CHATAPP_DEMO", "perhaps", "CHATAPP_DEMO has to be 1 for yes or 0 for no"),
+        ("CHATAPP_SESSION_DAYS", "0", "CHATAPP_SESSION_DAYS has to be a number, 1 or more"),
+        ("CHATAPP_CONNECT_TIMEOUT_SECONDS", "-1", "has to be a number above 0"),
+        ("CHATAPP_DATA_DIR", "/etc/hostname", "/etc/hostname cannot be the data folder: it is a file"),
+        ("CHATAPP_DATA_DIR", "/etc/hostname/data", "it is a file, or in one. Set CHATAPP_DATA_DIR"),
+        ("CHATAPP_DATA_DIR", "/proc/nowhere", "cannot be used (No such file or directory). Make it writable"),
         ("CHATAPP_WEB_WORKERS", "0", "CHATAPP_WEB_WORKERS"),
         ("DATABASE_URL", "mysql://host/name", "postgresql://"),
         ("CHATAPP_WEB_WORKERS", "2", "set REDIS_URL"),
