@@ -1,4 +1,4 @@
-"""Step 4, chunk: a document's text in pieces the embedding model reads whole.
+"""A document's text in pieces the embedding model reads whole.
 
 Pieces never cross a heading or a page, end at sentences, rows or lines where they can, and are of about equal size
 within a section. Size: recursive pieces of 200 to 250 tokens are near the best and semantic ones not reliably better,

@@ -1,4 +1,4 @@
-"""Step 6, index: the version becomes findable, all of it at once.
+"""The version becomes findable, all of it at once.
 
 Vectors are written first: they answer nothing by themselves, because retrieval believes the rows. Then one transaction
 writes chunk and keyword rows, makes the version the one that answers, takes the old version's rows away and notes what

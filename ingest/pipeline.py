@@ -163,7 +163,7 @@ async def _steps(actor: Actor, claim: Claim, progress: Progress) -> None:
 
 
 async def _fetch(actor: Actor, claim: Claim) -> tuple[ingestions.IngestSource, Path]:
-    """Step 1: what the version is and where its bytes are."""
+    """What the version is and where its bytes are."""
     async with transaction(actor, readonly=True) as tx:
         source = await ingestions.get_source(tx, claim)
     path = files.content_path(actor, claim.document_id, claim.version)
@@ -173,7 +173,7 @@ async def _fetch(actor: Actor, claim: Claim) -> tuple[ingestions.IngestSource, P
 
 
 async def _parse(path: Path, source: ingestions.IngestSource, progress: Progress) -> ParsedDocument:
-    """Step 2: text, pages and blocks, from a child process."""
+    """Text, pages and blocks, from a child process."""
     parsed = await sandbox.parse(
         path,
         filename=source.filename,
@@ -209,7 +209,7 @@ async def _save(actor: Actor, claim: Claim, parsed: ParsedDocument, title: str) 
 
 
 async def embed(texts: list[str], progress: Progress) -> np.ndarray:
-    """Step 5: vectors, texts of like length together so that little is computed for padding.
+    """Vectors, texts of like length together so that little is computed for padding.
 
     Returns:
         float32 of shape (n_texts, 384) in the order of `texts`, unit norm.

@@ -1,4 +1,4 @@
-"""Step 1: who asks, and that the question has a size we accept."""
+"""Who asks, and that the question has a size we accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 11: match each mark in the answer to a passage of its source, and say how far the passage carries the claim."""
+"""Match each mark in the answer to a passage of its source, and say how far the passage carries the claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 8: number the sources and make the messages, within the model's budget."""
+"""Number the sources and make the messages, within the model's budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 9: ask the provider and relay its stream to the turn log."""
+"""Ask the provider and relay its stream to the turn log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 12: write down the answer and its trace, then tell the readers that it is done."""
+"""Write down the answer and its trace, then tell the readers that it is done."""
 
 from __future__ import annotations
 

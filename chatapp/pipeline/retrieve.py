@@ -1,4 +1,4 @@
-"""Step 5: search the collections this actor may read."""
+"""Search the collections this actor may read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 4: history and question to a question that stands alone, for the search."""
+"""History and question to a question that stands alone, for the search."""
 
 from __future__ import annotations
 
