@@ -182,6 +182,7 @@ async def delete(actor: Actor, collection_id: UUID) -> int:
 
 
 async def _require_free(tx: collections.Transaction, name: str, *, except_id: UUID | None = None) -> None:
+    await collections.lock_names(tx)
     other = await collections.find_by_name(tx, name)
     if other is not None and other.id != except_id:
         raise Conflict(f"There is a collection named “{other.name}” already. Choose another name.", param="name")

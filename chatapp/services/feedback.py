@@ -66,7 +66,8 @@ async def rate(
     if rating not in {"up", "down", None}:
         raise InvalidInput("A rating is up, down or null.", param="rating")
     async with transaction(actor) as tx:
-        await turns.get_own(tx, trace_id)
+        # Of two ratings that come at once the second must find the first's row.
+        await turns.lock_own(tx, trace_id)
         row = await feedback.find(tx, actor, trace_id)
         if rating is None:
             if row is not None:

@@ -12,7 +12,7 @@ from sqlmodel import col
 from chatapp.domain import DocumentStatus
 from chatapp.errors import NotFound
 from chatapp.store.database import Transaction
-from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable
+from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable, TenantTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,13 @@ async def list_ids(tx: Transaction) -> list[UUID]:
     """The ids of every collection of the tenant, by name."""
     query = select(col(CollectionTable.id)).order_by(func.lower(col(CollectionTable.name)), col(CollectionTable.id))
     return list((await tx.session.execute(query)).scalars())
+
+
+async def lock_names(tx: Transaction) -> None:
+    """Let nobody else of the tenant take a name until `tx` ends: who then looks for it in vain may have it."""
+    query = select(col(TenantTable.id)).where(col(TenantTable.id) == tx.tenant_id)
+    # Every row of the tenant refers to this one; those may go on being written.
+    await tx.session.execute(query.with_for_update(key_share=True))
 
 
 async def find_by_name(tx: Transaction, name: str) -> CollectionTable | None:

@@ -64,6 +64,18 @@ async def get_own(tx: Transaction, turn_id: UUID) -> TurnTable:
     return row
 
 
+async def lock_own(tx: Transaction, turn_id: UUID) -> None:
+    """Let nobody else change a turn of the actor until `tx` ends; whoever else locks it waits.
+
+    Raises:
+        NotFound: there is none of that id, or somebody else asked it.
+    """
+    await get_own(tx, turn_id)
+    query = select(col(TurnTable.id)).where(col(TurnTable.id) == turn_id)
+    # Rows that refer to the turn may still be written: only its key has to stay for them.
+    await tx.session.execute(query.with_for_update(key_share=True))
+
+
 async def add(tx: Transaction, row: TurnTable) -> None:
     """Write a new turn.
 

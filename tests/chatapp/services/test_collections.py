@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -41,6 +42,25 @@ async def test_a_name_is_tidied_and_may_be_used_once(actor: Actor, collection: C
     for name in ("", "   ", "x" * 121):
         with pytest.raises(InvalidInput):
             await collections.create(actor, name=name)
+
+
+async def test_of_many_who_take_a_name_at_once_one_gets_it(actor: Actor, collection: CollectionView) -> None:
+    names = ["Travel", "TRAVEL", "travel", "Travel", "trAvel", "Travel"]
+    made = await asyncio.gather(*(collections.create(actor, name=name) for name in names), return_exceptions=True)
+    others = [await collections.create(actor, name=f"Other {number}") for number in range(4)]
+    renamed = await asyncio.gather(
+        *(collections.rename(actor, other.id, name="Archive") for other in others), return_exceptions=True
+    )
+
+    for outcomes in (made, renamed):
+        assert sum(isinstance(outcome, CollectionView) for outcome in outcomes) == 1
+        assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == len(outcomes) - 1
+
+
+async def test_two_tenants_take_the_same_name_at_once(actor: Actor, other_actor: Actor, database: object) -> None:
+    made = await asyncio.gather(*(collections.create(who, name="Travel") for who in (actor, other_actor)))
+
+    assert [view.name for view in made] == ["Travel", "Travel"]
 
 
 async def test_a_collection_is_renamed(actor: Actor, collection: CollectionView) -> None:

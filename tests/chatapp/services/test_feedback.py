@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from uuid import UUID
+import asyncio
+from dataclasses import replace
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,7 +16,13 @@ from tests.fixtures.people import MakeActor
 
 async def add_answer(actor: Actor) -> UUID:
     async with transaction(actor) as tx:
-        turn = TurnTable(tenant_id=actor.tenant_id, user_id=actor.user_id, question="?", status=TurnStatus.COMPLETED)
+        turn = TurnTable(
+            tenant_id=actor.tenant_id,
+            user_id=actor.user_id,
+            key_id=actor.key_id,
+            question="?",
+            status=TurnStatus.COMPLETED,
+        )
         tx.session.add(turn)
         tx.session.add(TraceTable(id=turn.id, tenant_id=actor.tenant_id, user_id=actor.user_id, model="m"))
         return turn.id
@@ -35,6 +43,16 @@ async def test_a_rating_is_given_changed_and_taken_back(actor: Actor) -> None:
     assert view.rating is None
     assert (await traces.get(actor, answer))["user_feedback"] == []
     await feedback.rate(actor, answer, rating=None)
+
+
+@pytest.mark.parametrize("is_service", [False, True])
+async def test_ratings_that_come_at_once_leave_one(actor: Actor, is_service: bool) -> None:
+    rater = replace(actor, user_id=None, key_id=uuid4()) if is_service else actor
+    answer = await add_answer(rater)
+
+    await asyncio.gather(*(feedback.rate(rater, answer, rating=rating) for rating in ("up", "down", "up", "down")))
+
+    assert len((await traces.get(actor, answer))["user_feedback"]) == 1
 
 
 async def test_only_ones_own_answers_can_be_rated(actor: Actor, other_actor: Actor, make_actor: MakeActor) -> None:
