@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     public_url: str = ""
     """Address people use, when it is not http://HOST:PORT."""
     web_workers: int = Field(1, ge=1, le=64)
-    log_level: str = "info"
+    log_level: str = ""
+    """Empty: `warning` on a terminal, `info` elsewhere."""
 
     data_dir: Path = Path(".data")
     model_dir: Path | None = None

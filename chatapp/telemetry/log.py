@@ -22,8 +22,11 @@ def configure_logging(level: str) -> None:
     """Send the process's log to standard error: readable on a terminal, JSON lines elsewhere.
 
     Args:
-        level: `debug`, `info`, `warning` or `error`; anything else counts as `info`.
+        level: `debug`, `info`, `warning` or `error`; anything else counts as `info`. Empty: `warning` on a terminal,
+            where a person waits for the address and not for each document, and `info` elsewhere.
     """
+    is_terminal = sys.stderr.isatty()
+    level = level or ("warning" if is_terminal else "info")
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     shared = [
         structlog.contextvars.merge_contextvars,
@@ -31,7 +34,6 @@ def configure_logging(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_secrets,
     ]
-    is_terminal = sys.stderr.isatty()
     # Plain: the default shows every local variable of a crash, cookies and keys among them.
     renderer = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

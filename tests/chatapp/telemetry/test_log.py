@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 
 import pytest
 
@@ -47,3 +48,22 @@ def test_an_unknown_level_counts_as_info():
     configure_logging("loud")
 
     assert logging.getLogger().level == logging.INFO
+
+
+@pytest.mark.parametrize(("is_terminal", "level"), [(True, logging.WARNING), (False, logging.INFO)])
+def test_a_terminal_shows_only_what_needs_somebody(monkeypatch, is_terminal, level):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    configure_logging("")
+    assert logging.getLogger().level == level
+    configure_logging("info")
+    assert logging.getLogger().level == logging.INFO
+
+
+def test_a_line_on_a_terminal_is_for_people(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    configure_logging("")
+    get_logger("there").warning("document.postponed", document_id="7")
+
+    line = capsys.readouterr().err
+    assert "document.postponed" in line
+    assert not line.lstrip().startswith("{")
