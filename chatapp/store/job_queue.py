@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+import structlog
 from huey import Huey, RedisHuey, SqliteHuey, crontab
 from huey.api import TaskWrapper
 from huey.consumer import Consumer
 
 from chatapp.errors import RedisUnavailable
 from chatapp.store import redis
-from chatapp.telemetry.log import get_logger
 
-_log = get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 JobName = Literal["ingest", "sweep"]
 
