@@ -3,11 +3,10 @@
 import { useEffect, useRef, useState } from "react";
 import { CircleAlert, Eye, EyeOff } from "lucide-react";
 
-const MIN_PASSWORD = 10;
-
 /* What a form posted without scripts is sent back with. */
 const PROBLEMS = {
   not_signed_in: "Email or password is not right.",
+  invalid_input: "Give an email and a password.",
   rate_limited: "Too many attempts. Wait a few minutes and try again.",
   link: "This link was used already or has run out. Ask an admin for a new one.",
 };
@@ -16,24 +15,23 @@ function safePath(path) {
   return path && path.startsWith("/") && !path.startsWith("//") && !path.includes("\\") ? path : "/";
 }
 
-export function SignInForm() {
-  const [address, setAddress] = useState({ next: "/", problem: "", token: "" });
+function problemOf(error) {
+  return error ? (PROBLEMS[error] ?? "Signing in did not work. Try again.") : "";
+}
+
+export function SignInForm({ minPasswordCharacters }) {
+  const [address, setAddress] = useState({ next: "/", error: "", token: "" });
   useEffect(() => {
     const query = new URLSearchParams(window.location.search);
     const token = new URLSearchParams(window.location.hash.slice(1)).get("token") ?? query.get("token") ?? "";
-    const error = query.get("error");
-    setAddress({
-      next: safePath(query.get("next")),
-      problem: error ? (PROBLEMS[error] ?? "Signing in did not work. Try again.") : "",
-      token,
-    });
+    setAddress({ next: safePath(query.get("next")), error: query.get("error") ?? "", token });
     /* The token leaves the address bar and the history. */
     if (token) window.history.replaceState(window.history.state, "", "/sign-in");
   }, []);
   return (
     <div className="sign-in-card">
       <span className="brand-mark large" aria-hidden />
-      {address.token ? <PasswordForm {...address} /> : <LoginForm {...address} />}
+      {address.token ? <PasswordForm {...address} minCharacters={minPasswordCharacters} /> : <LoginForm {...address} />}
     </div>
   );
 }
@@ -71,11 +69,11 @@ function waitInWords(seconds) {
   return Number(seconds) < 60 ? `${Math.ceil(Number(seconds))} seconds` : `${minutes} minute${minutes > 1 ? "s" : ""}`;
 }
 
-function LoginForm({ next, problem: startProblem }) {
+function LoginForm({ next, error }) {
   const [state, submit] = useSubmit("/auth/login", next);
   const [isHidden, setHidden] = useState(false);
   const password = useRef(null);
-  const problem = state.problem || (isHidden ? "" : startProblem);
+  const problem = state.problem || (isHidden ? "" : problemOf(error));
   useEffect(() => {
     if (state.problem) password.current?.select();
   }, [state.problem]);
@@ -117,26 +115,32 @@ function LoginForm({ next, problem: startProblem }) {
   );
 }
 
-function PasswordForm({ token, next }) {
+function PasswordForm({ token, next, error, minCharacters }) {
   const [state, submit, refuse] = useSubmit("/auth/link", next);
+  const [isHidden, setHidden] = useState(false);
+  const tooShort = `A password needs at least ${minCharacters} characters.`;
+  const startProblem = error === "invalid_input" ? tooShort : problemOf(error);
+  const problem = state.problem || (isHidden ? "" : startProblem);
   return (
     <form
       method="post"
       action="/auth/link"
       onSubmit={(event) => {
         event.preventDefault();
+        setHidden(true);
         const password = new FormData(event.currentTarget).get("password");
-        if (password.length < MIN_PASSWORD) refuse(`A password needs at least ${MIN_PASSWORD} characters.`);
+        /* Characters as the server counts them, not JavaScript's halves of some. */
+        if ([...password].length < minCharacters) refuse(tooShort);
         else submit({ token, password });
       }}
     >
       <h1>Choose a password</h1>
       <p className="quiet">It signs you in from now on. The link you used works only once.</p>
-      <Problem text={state.problem} />
+      <Problem text={problem} />
       <input type="hidden" name="token" value={token} />
       <input type="hidden" name="next" value={next} />
-      <Label text="New password" help={`At least ${MIN_PASSWORD} characters. A few words are easier to keep than signs.`}>
-        <PasswordField name="password" autoComplete="new-password" isWrong={Boolean(state.problem)} isFocused />
+      <Label text="New password" help={`At least ${minCharacters} characters. A few words are easier to keep than signs.`}>
+        <PasswordField name="password" autoComplete="new-password" isWrong={Boolean(problem)} isFocused />
       </Label>
       <button type="submit" className="button primary wide" disabled={state.isBusy}>
         {state.isBusy ? "Saving…" : "Save and sign in"}

@@ -11,3 +11,5 @@ class SignInForm(rx.Component):
     library = rx.asset("sign_in_form.jsx", shared=True).importable_path
     tag = "SignInForm"
     lib_dependencies: list[str] = ["lucide-react@1.26.0"]
+
+    min_password_characters: rx.Var[int]

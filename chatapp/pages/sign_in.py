@@ -6,10 +6,11 @@ import reflex as rx
 
 from chatapp.components.page import Page
 from chatapp.components.sign_in_form import SignInForm
+from chatapp.services.authentication import MIN_PASSWORD_CHARACTERS
 
 
 def sign_in_page() -> rx.Component:
-    return rx.el.main(SignInForm.create(), class_name="sign-in")
+    return rx.el.main(SignInForm.create(min_password_characters=MIN_PASSWORD_CHARACTERS), class_name="sign-in")
 
 
 PAGE = Page(route="/sign-in", title="Sign in", component=sign_in_page, base="public")
