@@ -94,12 +94,13 @@ def require_own_origin(request: Request, settings: Settings) -> None:
 @router.post("/login")
 async def login(request: Request) -> Response:
     """Begin a session. JSON answers with the person, a form with a way to the page it names."""
-    body, is_form = await _read(request, Credentials)
+    fields, is_form = await _read(request)
     settings = get_settings()
     # A foreign page must not be able to sign a person in as somebody else; programs that send no Origin have no cookie.
     if request.headers.get("origin") is not None:
         require_own_origin(request, settings)
     try:
+        body = _valid(Credentials, fields)
         begun = await authentication.sign_in(
             body.email,
             body.password,
@@ -110,24 +111,29 @@ async def login(request: Request) -> Response:
     except AppError as error:
         if not is_form:
             raise
-        where = f"/sign-in?error={error.code}&next={quote(safe_local_path(body.next), safe='/')}"
-        return RedirectResponse(where, status_code=303)
+        return RedirectResponse(f"/sign-in?{_problem(error, fields)}", status_code=303)
     return _signed_in(begun, settings, is_form=is_form, path=body.next)
 
 
 @router.post("/link")
 async def redeem_link(request: Request) -> Response:
     """Set a password with a one-time link and begin a session."""
-    body, is_form = await _read(request, NewPassword)
+    fields, is_form = await _read(request)
     settings = get_settings()
     if request.headers.get("origin") is not None:
         require_own_origin(request, settings)
-    begun = await authentication.redeem_link(
-        body.token,
-        body.password,
-        address=client_address(request, settings),
-        user_agent=request.headers.get("user-agent", ""),
-    )
+    try:
+        body = _valid(NewPassword, fields)
+        begun = await authentication.redeem_link(
+            body.token,
+            body.password,
+            address=client_address(request, settings),
+            user_agent=request.headers.get("user-agent", ""),
+        )
+    except AppError as error:
+        if not is_form:
+            raise
+        return _back_to_link(error, fields)
     return _signed_in(begun, settings, is_form=is_form, path=body.next)
 
 
@@ -136,8 +142,7 @@ async def open_link(token: str = "") -> Response:
     """Lead the holder of a one-time link to the page where the password is set."""
     if not token or not await authentication.is_link_valid(token):
         return RedirectResponse("/sign-in?error=link", status_code=303)
-    # In the fragment: it is sent to no server, so it stands in no log and in no Referer.
-    return RedirectResponse(f"/sign-in?link=1#token={quote(token, safe='')}", status_code=303)
+    return RedirectResponse(f"/sign-in?link=1{_fragment(token)}", status_code=303)
 
 
 @router.post("/logout")
@@ -194,18 +199,37 @@ def _is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
-async def _read(request: Request, kind: type[_Body]) -> tuple[_Body, bool]:
-    is_form = _is_form(request)
-    if is_form:
-        text = (await request.body()).decode("utf-8", "replace")
-        try:
-            fields: Any = {name: values[-1] for name, values in parse_qs(text, max_num_fields=20).items()}
-        except ValueError as error:
-            raise InvalidInput("The form has too many fields.") from error
-    else:
-        fields = await read_json(request)
+async def _read(request: Request) -> tuple[Any, bool]:
+    """The body, and whether it is a form; a form's blank fields are left out."""
+    if not _is_form(request):
+        return await read_json(request), False
+    text = (await request.body()).decode("utf-8", "replace")
     try:
-        return kind.model_validate(fields), is_form
+        return {name: values[-1] for name, values in parse_qs(text, max_num_fields=20).items()}, True
+    except ValueError as error:
+        raise InvalidInput("The form has too many fields.") from error
+
+
+def _valid(kind: type[_Body], fields: Any) -> _Body:
+    try:
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise invalid_field(first["loc"], first["msg"]) from error
+
+
+def _problem(error: AppError, fields: dict[str, str]) -> str:
+    """What the page a form came from is told, as a query."""
+    return f"error={error.code}&next={quote(safe_local_path(fields.get('next', '')), safe='/')}"
+
+
+def _back_to_link(error: AppError, fields: dict[str, str]) -> Response:
+    token = fields.get("token")
+    if not token or isinstance(error, NotSignedIn):
+        return RedirectResponse("/sign-in?error=link", status_code=303)
+    return RedirectResponse(f"/sign-in?link=1&{_problem(error, fields)}{_fragment(token)}", status_code=303)
+
+
+def _fragment(token: str) -> str:
+    # A fragment is sent to no server, so the token stands in no log and in no Referer.
+    return f"#token={quote(token, safe='')}"

@@ -201,6 +201,33 @@ async def test_a_one_time_link_sets_a_password_once(client: httpx.AsyncClient, a
     assert login.status_code == 200
 
 
+@pytest.mark.parametrize("form", [{"password": ""}, {"email": "", "password": "x"}, {"email": "x" * 300}, {}])
+async def test_a_form_with_a_blank_leads_back_to_the_page(
+    client: httpx.AsyncClient, parts: None, form: dict[str, str]
+) -> None:
+    answer = await client.post("/auth/login", data={"email": "a@b.example", "next": "/c/1"} | form, headers=OURS)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?error=invalid_input&next=/c/1")
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("password", ["", "too short", "x" * 2_000])
+async def test_a_form_with_no_good_password_leads_back_to_the_link(
+    client: httpx.AsyncClient, actor: Actor, password: str
+) -> None:
+    assert actor.user_id is not None
+    token = (await users.new_sign_in_link(get_settings(), actor.user_id)).partition("token=")[2]
+
+    refused = await client.post("/auth/link", data={"token": token, "password": password, "next": "/c/1"}, headers=OURS)
+    taken = await client.post("/auth/link", data={"token": token, "password": PASSWORD, "next": "/c/1"}, headers=OURS)
+    again = await client.post("/auth/link", data={"token": token, "password": PASSWORD}, headers=OURS)
+
+    where = f"/sign-in?link=1&error=invalid_input&next=/c/1#token={token}"
+    assert (refused.status_code, refused.headers["location"]) == (303, where)
+    assert (taken.status_code, taken.headers["location"]) == (303, "/c/1")
+    assert (again.status_code, again.headers["location"]) == (303, "/sign-in?error=link")
+
+
 async def test_an_expired_link_opens_nothing(client: httpx.AsyncClient, actor: Actor) -> None:
     assert actor.user_id is not None
     token = (await users.new_sign_in_link(get_settings(), actor.user_id)).partition("token=")[2]
