@@ -172,6 +172,27 @@ async def actor_of_key(key: str) -> Actor | None:
     return _remember(key_hash, _key_actor(row, user, place))
 
 
+async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | None) -> Actor | None:
+    """Somebody who asked for something earlier, with the rights of this moment.
+
+    Args:
+        tenant_id: where they asked.
+        user_id: the person; None: a service's key.
+        key_id: the key it was asked with; None: a session.
+
+    Returns:
+        None when the key was revoked or ran out, or the person was disabled or left the tenant.
+    """
+    async with system_transaction(readonly=True) as tx:
+        if key_id is not None:
+            found = await api_keys.find_by_id(tx, key_id, now=utc_now())
+            return _key_actor(*found) if found else None
+        user = await users.by_id(tx, user_id) if user_id is not None else None
+        places = await users.memberships(tx, user.id) if user is not None and not user.is_disabled else []
+    place = next((place for place in places if place.tenant_id == tenant_id), None)
+    return _person(user, place) if user is not None and place is not None else None
+
+
 def session_hash(token: str) -> str:
     """The hash under which a session is kept: tells one session from another and opens none."""
     return _hash(token)

@@ -17,12 +17,12 @@ from uuid import UUID, uuid4
 import structlog
 
 from chatapp.domain import Actor, Permission, PromptMessage, TurnStatus, utc_now
-from chatapp.errors import AppError, UpstreamError
+from chatapp.errors import AppError, NotPermitted, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
 from chatapp.pipeline.turn import Route, SearchedCollection, StopSignal, Turn, TurnLimits
-from chatapp.services import catalog, collections
+from chatapp.services import authentication, catalog, collections
 from chatapp.services.turn_views import branch
 from chatapp.settings import Settings
 from chatapp.store import collections as collection_rows
@@ -124,8 +124,16 @@ class TurnRunner:
             if row.attempt > _MAX_ATTEMPTS:
                 await self._fail(_asker(row), row, UpstreamError("The answer was begun several times and broke off."))
             else:
-                self.launch(_asker(row), row)
+                await self._launch_again(row)
         return len(rows)
+
+    async def _launch_again(self, row: TurnTable) -> None:
+        # Rights may have been taken away since it was asked; what it may read is looked at when it is planned.
+        actor = await authentication.actor_now(tenant_id=row.tenant_id, user_id=row.user_id, key_id=row.key_id)
+        if actor is None or not actor.may(Permission.CHAT):
+            await self._fail(_asker(row), row, NotPermitted())
+        else:
+            self.launch(actor, row)
 
     async def _supervise(self, actor: Actor, row: TurnTable, plan: Plan | None, stop: StopSignal) -> None:
         work = asyncio.create_task(self._answer(actor, row, plan, stop))
@@ -264,9 +272,8 @@ async def _history(actor: Actor, row: TurnTable) -> tuple[PromptMessage, ...]:
 
 
 def _asker(row: TurnTable) -> Actor:
-    # The turn was admitted when it was asked; what it may read is asked for again.
-    permissions = frozenset({Permission.CHAT, Permission.READ_DOCUMENTS})
-    return Actor(row.tenant_id, row.user_id, permissions, key_id=row.key_id)
+    """Whose turn it is, without any rights: for writing down how it ended."""
+    return Actor(row.tenant_id, row.user_id, frozenset(), key_id=row.key_id)
 
 
 def _is_same_asker(one: Actor, other: Actor) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, or_, select, update
 
 from chatapp.domain import utc_now
@@ -20,6 +21,19 @@ async def find(
     System transactions only: the key tells who the actor is. A revoked or expired key gives None, and so does the
     key of a person who was disabled or left the tenant.
     """
+    return await _find(tx, col(ApiKeyTable.key_hash) == key_hash, now=now)
+
+
+async def find_by_id(
+    tx: Transaction, key_id: UUID, *, now: datetime
+) -> tuple[ApiKeyTable, UserTable | None, MembershipTable | None] | None:
+    """The same by the key's id, for what was asked with it earlier."""
+    return await _find(tx, col(ApiKeyTable.id) == key_id, now=now)
+
+
+async def _find(
+    tx: Transaction, condition: ColumnElement[bool], *, now: datetime
+) -> tuple[ApiKeyTable, UserTable | None, MembershipTable | None] | None:
     statement = (
         select(ApiKeyTable, UserTable, MembershipTable)
         .outerjoin(UserTable, col(UserTable.id) == col(ApiKeyTable.user_id))
@@ -29,7 +43,7 @@ async def find(
             & (col(MembershipTable.tenant_id) == col(ApiKeyTable.tenant_id)),
         )
         .where(
-            col(ApiKeyTable.key_hash) == key_hash,
+            condition,
             col(ApiKeyTable.revoked_at).is_(None),
             or_(col(ApiKeyTable.expires_at).is_(None), col(ApiKeyTable.expires_at) > now),
         )

@@ -10,6 +10,8 @@ from chatapp.domain import Actor, TurnStatus
 from chatapp.services import turn_runner, turns
 from chatapp.services.turn_runner import TurnRunner
 from chatapp.settings import Settings
+from chatapp.store import users
+from chatapp.store.database import system_transaction
 from tests.fixtures.providers import AddModel
 from tests.upstream.server import Upstream
 
@@ -86,3 +88,32 @@ async def test_a_turn_whose_lease_ran_out_is_taken_over_and_the_old_attempt_fall
     assert shown == ended.answer == "".join(f"word{number} " for number in range(1, 41))
     assert ended.status == TurnStatus.COMPLETED
     assert events[-1].id.startswith("2-")
+
+
+@pytest.mark.parametrize("is_disabled", [True, False])
+async def test_a_turn_of_somebody_who_may_no_longer_ask_is_not_taken_over(
+    actor: Actor,
+    add_model: AddModel,
+    provider: Upstream,
+    other_process: TurnRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    is_disabled: bool,
+) -> None:
+    monkeypatch.setattr(turn_runner, "LEASE_SECONDS", -1.0)
+    model = await add_model("scripted?tokens=4000&gap_ms=5")
+    turn = await turns.start(actor, question="Count", model=model, collection_ids=[])
+    await asyncio.sleep(0.2)
+    monkeypatch.setattr(turn_runner, "LEASE_SECONDS", 30.0)
+    assert actor.user_id is not None
+    async with system_transaction() as tx:
+        user = await users.by_id(tx, actor.user_id)
+        assert user is not None
+        (place,) = await users.memberships(tx, actor.user_id)
+        user.is_disabled = is_disabled
+        place.roles = []
+
+    await other_process.recover()
+
+    ended = await turns.get(actor, turn.id)
+    assert (ended.status, ended.error_code) == (TurnStatus.FAILED, "not_permitted")
+    assert len(provider.calls) == 1
