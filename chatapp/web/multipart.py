@@ -13,6 +13,8 @@ from chatapp.errors import InvalidInput
 
 _MAX_FIELD_BYTES = 64 * 1024
 _MAX_FIELDS = 32
+_ESCAPES = (("%22", '"'), ("%0D", "\r"), ("%0d", "\r"), ("%0A", "\n"), ("%0a", "\n"))
+"""What browsers escape in a part's name by the HTML standard: these three characters, and not the percent sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class _Reader:
             _, options = parse_options_header(self._value)
             self._part.name = _text(options.get(b"name", b""))
             if b"filename" in options:
-                self._part.filename = _text(options[b"filename"])
+                self._part.filename = _unescaped(_text(options[b"filename"]))
         self._header = self._value = b""
 
     def headers_finished(self) -> None:
@@ -129,3 +131,9 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+def _unescaped(name: str) -> str:
+    for escape, character in _ESCAPES:
+        name = name.replace(escape, character)
+    return name

@@ -72,3 +72,18 @@ async def test_an_upload_that_breaks_off_is_no_file() -> None:
 
     with pytest.raises(InvalidInput, match="broke off"):
         await content_of(upload)
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (b"a%22b.txt", 'a"b.txt'),
+        (b"a%0d%0Ab.txt", "a\r\nb.txt"),
+        (b"100%25 \xc3\xbc%20.txt", "100%25 ü%20.txt"),
+        (b'a\\"b.txt', 'a"b.txt'),
+    ],
+)
+async def test_a_name_is_read_as_browsers_write_it(sent: bytes, name: str) -> None:
+    body = BODY.replace(b"a \xc3\xa9.txt", sent)
+
+    assert (await read_upload(request([body]))).filename == name
