@@ -74,7 +74,9 @@ async def list_conversations(
     actor.require(Permission.CHAT)
     async with transaction(actor, readonly=True) as tx:
         limit = min(max(limit, 1), _MAX_PAGE)
-        rows = await conversations.list_own(tx, search=search, limit=limit, after=after)
+        # PostgreSQL has no null character in a text, so nothing can be found by one either.
+        words = search.replace("\x00", " ") if search else None
+        rows = await conversations.list_own(tx, search=words, limit=limit, after=after)
     return [ConversationSummary.from_row(row) for row in rows]
 
 

@@ -29,6 +29,7 @@ router = APIRouter(prefix="/v1/chat/completions", tags=["chat"])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 _FINISH_REASONS = {"length": "length", "content_filter": "content_filter", "blocked": "content_filter"}
+_MAX_STOP_CHARACTERS = 200
 _PARAMETERS = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 
 
@@ -68,7 +69,7 @@ class ChatRequest(RequestBody):
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
@@ -88,8 +89,11 @@ class ChatRequest(RequestBody):
     @field_validator("stop")
     @classmethod
     def _few_stops(cls, value: str | list[str] | None) -> str | list[str] | None:
-        if isinstance(value, list) and len(value) > 4:
+        stops = [value] if isinstance(value, str) else value or []
+        if len(stops) > 4:
             raise ValueError("at most 4 stop sequences")
+        if any(len(stop) > _MAX_STOP_CHARACTERS for stop in stops):
+            raise ValueError(f"a stop sequence has at most {_MAX_STOP_CHARACTERS} characters")
         return value
 
     def parameters(self) -> dict[str, Any]:

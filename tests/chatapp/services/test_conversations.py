@@ -67,6 +67,7 @@ async def test_search_finds_titles_questions_and_answers(actor: Actor) -> None:
     assert await titles("travel budget") == []
     assert await titles("100%") == ["Other"]
     assert await titles("_") == []
+    assert await titles("TRAVEL\x00managers") == ["Other"]
 
 
 async def test_other_tenants_and_colleagues_conversations_are_not_found(

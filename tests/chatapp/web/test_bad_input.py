@@ -65,6 +65,9 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "too hot": (json.dumps(message("x") | {"temperature": 1e9}).encode(), 422),
     "not a number": (b'{"messages": [{"role": "user", "content": "x"}], "temperature": NaN}', 422),
     "a huge number": (b'{"messages": [{"role": "user", "content": "x"}], "seed": ' + b"9" * 5_000 + b"}", 400),
+    "a seed no model takes": (json.dumps(message("x") | {"seed": 2**63}).encode(), 422),
+    "a long stop": (json.dumps(message("x") | {"stop": ["a" * 201]}).encode(), 422),
+    "five stops": (json.dumps(message("x") | {"stop": list("abcde")}).encode(), 422),
     "a long model name": (json.dumps(message("x") | {"model": "m" * 100_000}).encode(), 422),
     "six megabytes": (b'{"messages": "' + b"x" * 6_000_000 + b'"}', 413),
 }
