@@ -23,6 +23,7 @@ from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
 from chatapp.pipeline.turn import Route, SearchedCollection, StopSignal, Turn, TurnLimits
 from chatapp.services import authentication, catalog, collections
+from chatapp.services.request_parameters import require_honoured
 from chatapp.services.turn_views import branch
 from chatapp.settings import Settings
 from chatapp.store import collections as collection_rows
@@ -236,13 +237,15 @@ async def make_plan(actor: Actor, request: dict[str, Any]) -> Plan:
 
     Args:
         actor: who asks.
-        request: a turn's `request`: `model`, and `collections` as a list of ids, or None for all.
+        request: a turn's `request`: `model`, `collections` as a list of ids or None for all, and `parameters`.
 
     Raises:
         NotFound: no such model or collection for this actor.
         NotPermitted: the actor may not read documents, and wants to.
+        InvalidInput: the model cannot answer in the form wanted.
     """
     route = await catalog.resolve(actor, request.get("model", ""))
+    require_honoured(route.provider, request.get("parameters", {}))
     wanted = request.get("collections")
     requested = None if wanted is None else [UUID(value) for value in wanted]
     ids = await collections.readable_ids(actor, requested)

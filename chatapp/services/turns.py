@@ -17,6 +17,7 @@ from chatapp.pipeline.admit import valid_question
 from chatapp.pipeline.event_writer import to_json
 from chatapp.pipeline.record import done_event_of
 from chatapp.services import collections
+from chatapp.services.request_parameters import passed_on
 from chatapp.services.turn_runner import Plan, make_plan, turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids, title_of
 from chatapp.settings import get_settings
@@ -38,22 +39,6 @@ __all__ = [
     "start",
     "wait",
 ]
-
-PASSED_ON = frozenset(
-    {
-        "frequency_penalty",
-        "max_completion_tokens",
-        "max_tokens",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "stop",
-        "temperature",
-        "top_p",
-    }
-)
-"""Parameters of OpenAI's request that go to the provider as they are."""
 
 _ROLES = frozenset({"system", "developer", "user", "assistant"})
 _MAX_MESSAGES = 1_000
@@ -95,13 +80,13 @@ async def start(  # noqa: PLR0913  # each is a field of the request
         model: our name of a model, or `auto`.
         messages: earlier messages as OpenAI's API has them, `{"role", "content"}`, oldest first; with a conversation
             its own turns are the history, and these are not used.
-        parameters: OpenAI's sampling parameters; those not in `PASSED_ON` are left out.
+        parameters: OpenAI's, of which `request_parameters.passed_on` chooses.
         feature: `chat` or `api`, for traces and costs.
         idempotency_key: the same request with it again gives the first one's turn.
 
     Raises:
         NotPermitted: the actor may not chat, or not read documents and wants to.
-        InvalidInput: the question, a message or the key is not valid.
+        InvalidInput: the question, a message or the key is not valid, or the model cannot answer in the form wanted.
         NotFound: no such model, collection, conversation or parent for this actor.
         Conflict: the idempotency key was used for another request.
     """
@@ -110,7 +95,7 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     request: dict[str, Any] = {
         "model": model,
         "collections": None if collection_ids is None else [str(value) for value in collection_ids],
-        "parameters": {key: value for key, value in (parameters or {}).items() if key in PASSED_ON},
+        "parameters": passed_on(parameters),
         "feature": feature,
     }
     if conversation_id is None and messages:
