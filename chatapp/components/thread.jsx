@@ -239,6 +239,7 @@ function Scroller({ conversationId, turnCount, children }) {
   const outer = useRef(null);
   const content = useRef(null);
   const isFollowing = useRef(true);
+  const lastTop = useRef(0);
   const [isAway, setAway] = useState(false);
 
   const toBottom = useCallback(() => {
@@ -265,8 +266,11 @@ function Scroller({ conversationId, turnCount, children }) {
   const watch = () => {
     const { scrollTop, scrollHeight, clientHeight } = outer.current;
     const isAtBottom = scrollHeight - scrollTop - clientHeight < 48;
-    isFollowing.current = isAtBottom;
-    setAway(!isAtBottom);
+    /* Only a reader goes up: text that grew between a scroll and its event leaves the place behind the end too. */
+    const hasGoneUp = scrollTop < lastTop.current;
+    lastTop.current = scrollTop;
+    if (isAtBottom || hasGoneUp) isFollowing.current = isAtBottom;
+    setAway(!isFollowing.current);
   };
 
   return (

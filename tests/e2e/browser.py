@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.e2e.product import Product
 from tests.fixtures.surroundings import PROJECT
 
 SCREENSHOTS = PROJECT / "tests" / "screenshots"
+PATIENCE_MS = 30_000
+"""Two browsers, two installations and a worker at work share two cores in a whole run."""
+expect.set_options(timeout=PATIENCE_MS)
 WIDE, PHONE = (1280, 800), (390, 844)
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -86,7 +89,7 @@ async def new_context(
         reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"],
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     return context
 
 
