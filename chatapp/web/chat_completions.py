@@ -30,7 +30,10 @@ IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_lengt
 
 _FINISH_REASONS = {"length": "length", "content_filter": "content_filter", "blocked": "content_filter"}
 _MAX_STOP_CHARACTERS = 200
-_PARAMETERS = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
+_PARAMETERS = (
+    *("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"),
+    *("logit_bias", "reasoning_effort", "verbosity"),
+)
 
 
 class TextPart(RequestBody):
@@ -60,8 +63,25 @@ class StreamOptions(RequestBody):
     include_usage: bool = False
 
 
+class ResponseFormat(RequestBody):
+    """The form of the answer; what a JSON schema says is for the provider to read."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+    @field_validator("json_schema")
+    @classmethod
+    def _in_json(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        # Python reads NaN and Infinity where JSON has none; neither the database nor a provider takes them.
+        json.dumps(value, allow_nan=False)
+        return value
+
+
 class ChatRequest(RequestBody):
-    """OpenAI's request, and what this product adds to it."""
+    """OpenAI's request, and what this product adds to it.
+
+    A field that asks for something else than text is known here only to be refused rather than ignored.
+    """
 
     model: str = Field(default="auto", min_length=1, max_length=200)
     messages: list[Message] = Field(min_length=1, max_length=500)
@@ -75,7 +95,16 @@ class ChatRequest(RequestBody):
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     stop: str | list[str] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(default=None, max_length=1_024)
+    reasoning_effort: str | None = Field(default=None, max_length=32)
+    verbosity: str | None = Field(default=None, max_length=32)
+    response_format: ResponseFormat | None = None
     n: Literal[1] | None = None
+    logprobs: Literal[False] | None = None
+    top_logprobs: Literal[0] | None = None
+    modalities: list[Literal["text"]] | None = Field(default=None, max_length=1)
+    audio: None = None
+    web_search_options: None = None
     tools: list[Any] | None = Field(default=None, max_length=0)
     functions: list[Any] | None = Field(default=None, max_length=0)
 
@@ -100,6 +129,8 @@ class ChatRequest(RequestBody):
         """What is passed on to the model, by our names."""
         values = {name: getattr(self, name) for name in _PARAMETERS}
         values["max_tokens"] = self.max_completion_tokens or self.max_tokens
+        if self.response_format is not None:
+            values["response_format"] = self.response_format.model_dump(exclude_unset=True)
         values["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop
         return {name: value for name, value in values.items() if value not in (None, [])}
 
