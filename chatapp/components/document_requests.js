@@ -29,20 +29,27 @@ export async function request(path, { signal, method = "GET", body } = {}) {
   return answer;
 }
 
-export const contentPath = (fileId) => `/v1/files/${encodeURIComponent(fileId)}/content`;
+const address = (fileId, part = "") => `/v1/files/${encodeURIComponent(fileId)}${part}`;
 
-export const fetchFile = (fileId, signal) => request(`/v1/files/${encodeURIComponent(fileId)}`, { signal });
+/* A cited version is asked for by its number, so that the passage is looked for in the text it was taken from. */
+function withVersion(version, values) {
+  return new URLSearchParams(version ? { ...values, version } : values);
+}
+
+export const contentPath = (fileId, version) => `${address(fileId, "/content")}?${withVersion(version, {})}`;
+
+export const fetchFile = (fileId, signal) => request(address(fileId), { signal });
 
 /** Where a passage lies on the pages of a PDF: one entry a page, none when nothing is known. */
-export async function fetchPassages(fileId, start, end, signal) {
-  const query = new URLSearchParams({ start, end });
-  const answer = await request(`/v1/files/${encodeURIComponent(fileId)}/passage?${query}`, { signal });
-  return answer.pages ?? [];
+export async function fetchPassages(fileId, version, start, end, signal) {
+  const answer = await request(`${address(fileId, "/passage")}?${withVersion(version, { start, end })}`, { signal });
+  return { passages: answer.pages ?? [], isReplaced: answer.is_replaced };
 }
 
 /** A window of the stored text in blocks: around [start, end), or from `start` on. */
-export async function fetchText(fileId, start, end, signal) {
-  const query = new URLSearchParams(end === undefined ? { start } : { start, end });
-  const answer = await request(`/v1/files/${encodeURIComponent(fileId)}/preview?${query}`, { signal });
-  return { start: answer.start, end: answer.end, total: answer.total_characters, blocks: answer.blocks };
+export async function fetchText(fileId, version, start, end, signal) {
+  const values = end === undefined ? { start } : { start, end };
+  const answer = await request(`${address(fileId, "/preview")}?${withVersion(version, values)}`, { signal });
+  const { total_characters: total, is_replaced: isReplaced } = answer;
+  return { start: answer.start, end: answer.end, total, isReplaced, blocks: answer.blocks };
 }

@@ -50,23 +50,21 @@ function Failure({ error, filename, onRetry }) {
 }
 
 /** Load what the view needs: the media type when it is not known, and the passage or the text around it. */
-async function load({ fileId, start, end, mediaType, asText }, signal) {
+async function load({ fileId, version, start, end, mediaType, asText }, signal) {
   const type = mediaType || (await fetchFile(fileId, signal)).media_type || "";
   const isPdf = type === PDF && !asText;
-  const nowhere = async () => (isPdf ? { type, passages: [] } : { type, text: await fetchText(fileId, 0, undefined, signal) });
-  if (start <= NOWHERE || end <= start) return nowhere();
-  try {
-    if (isPdf) return { type, passages: await fetchPassages(fileId, start, end, signal) };
-    return { type, text: await fetchText(fileId, start, end, signal) };
-  } catch (error) {
-    // The text has become shorter since the passage was cited.
-    if (error.status !== 422) throw error;
-    return { ...(await nowhere()), isReplaced: true };
-  }
+  const readText = async (from, to) => {
+    const text = await fetchText(fileId, version, from, to, signal);
+    return { type, text, isReplaced: text.isReplaced };
+  };
+  if (start <= NOWHERE || end <= start) return isPdf ? { type, passages: [] } : readText(0);
+  if (isPdf) return { type, ...(await fetchPassages(fileId, version, start, end, signal)) };
+  return readText(start, end);
 }
 
 export function DocumentView({
   fileId,
+  version = 0,
   start = NOWHERE,
   end = NOWHERE,
   page = 1,
@@ -79,18 +77,18 @@ export function DocumentView({
   const [attempt, setAttempt] = useState(0);
   const ready = useRef(null);
   ready.current = onReady;
-  const key = fileId;
+  const key = `${fileId}@${version}`;
   const known = useRef({});
   known.current = state;
 
-  useEffect(() => setAsText(false), [fileId]);
+  useEffect(() => setAsText(false), [key]);
   useEffect(() => {
     if (!fileId) return undefined;
     const asking = new AbortController();
     // Another passage of the same document keeps its pages on the screen while it is looked up.
     setState((now) => (now.key === key && !now.error ? now : { key }));
     const knownType = mediaType || (known.current.key === key ? known.current.type : "");
-    load({ fileId, start, end, mediaType: knownType, asText }, asking.signal).then(
+    load({ fileId, version, start, end, mediaType: knownType, asText }, asking.signal).then(
       (loaded) => {
         setState({ key, passage: `${start}-${end}`, ...loaded });
         if (loaded.text) ready.current?.();
@@ -98,7 +96,7 @@ export function DocumentView({
       (error) => error.name !== "AbortError" && setState({ key, error }),
     );
     return () => asking.abort();
-  }, [fileId, start, end, mediaType, asText, attempt, key]);
+  }, [fileId, version, start, end, mediaType, asText, attempt, key]);
 
   const again = () => setAttempt((number) => number + 1);
   if (!fileId) return null;
@@ -107,11 +105,11 @@ export function DocumentView({
     <div className="dv" data-file={fileId} data-passage={state.key === key ? state.passage : undefined} data-stale={state.passage !== `${start}-${end}`}>
       {state.key === key && state.isReplaced && (
         <p className="dv-replaced" role="status">
-          A newer version has replaced the one that was cited, and the passage is no longer in it.
+          This is the version that was cited. A newer one has replaced it.
         </p>
       )}
       <Content
-        {...{ fileId, start, end, page, filename, again }}
+        {...{ fileId, version, start, end, page, filename, again }}
         state={state.key === key ? state : {}}
         onOpened={() => ready.current?.()}
         // A file that a browser cannot draw still has its text.
@@ -121,17 +119,17 @@ export function DocumentView({
   );
 }
 
-function Content({ state, fileId, start, end, page, filename, again, onOpened, onFailed }) {
+function Content({ state, fileId, version, start, end, page, filename, again, onOpened, onFailed }) {
   if (state.error) return <Failure error={state.error} filename={filename} onRetry={again} />;
   if (state.text) {
     if (!state.text.blocks.length) return <Notice icon={FileText} title="No text">There is nothing to read in {filename || "this document"}.</Notice>;
-    return <TextView {...{ fileId, filename, start, end }} mediaType={state.type} first={state.text} />;
+    return <TextView {...{ fileId, version, filename, start, end }} mediaType={state.type} first={state.text} />;
   }
   if (state.passages) {
     return (
       <Suspense fallback={<Waiting />}>
         <PdfView
-          url={contentPath(fileId)}
+          url={contentPath(fileId, version)}
           {...{ filename, page, onOpened, onFailed }}
           passages={state.passages}
         />

@@ -19,6 +19,7 @@ class _DocumentView(rx.NoSSRComponent):
     lib_dependencies: list[str] = [*PACKAGES]
 
     file_id: rx.Var[str]
+    version: rx.Var[int]
     start: rx.Var[int]
     end: rx.Var[int]
     page: rx.Var[int]

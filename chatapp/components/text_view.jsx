@@ -179,18 +179,18 @@ function More({ where, onMore, isBusy }) {
 }
 
 /** The part of a window that is not shown yet; null when there is none. */
-async function fetchMore(fileId, where, top, bottom) {
+async function fetchMore({ fileId, version }, where, top, bottom) {
   if (where === "earlier") {
-    const part = await fetchText(fileId, Math.max(top.start - WINDOW, 0), top.start);
+    const part = await fetchText(fileId, version, Math.max(top.start - WINDOW, 0), top.start);
     const blocks = part.blocks.filter((block) => block.end <= top.start);
     return blocks.length ? { ...part, start: blocks[0].start, end: top.start, blocks } : null;
   }
-  const part = await fetchText(fileId, bottom.end);
+  const part = await fetchText(fileId, version, bottom.end);
   const blocks = part.blocks.filter((block) => block.start >= bottom.end);
   return blocks.length ? { ...part, blocks } : null;
 }
 
-export function TextView({ fileId, filename, start, end, mediaType, first }) {
+export function TextView({ fileId, version, filename, start, end, mediaType, first }) {
   const scroller = useRef(null);
   const [parts, setParts] = useState([first]);
   const [busy, setBusy] = useState("");
@@ -221,7 +221,7 @@ export function TextView({ fileId, filename, start, end, mediaType, first }) {
       isAsking.current = true;
       setBusy(where);
       try {
-        const part = await fetchMore(fileId, where, top, bottom);
+        const part = await fetchMore({ fileId, version }, where, top, bottom);
         if (!part) setEnded((now) => ({ ...now, [where]: true }));
         else {
           if (where === "earlier") heightBefore.current = scroller.current?.scrollHeight ?? 0;
@@ -234,7 +234,7 @@ export function TextView({ fileId, filename, start, end, mediaType, first }) {
         setBusy("");
       }
     },
-    [fileId, top, bottom],
+    [fileId, version, top, bottom],
   );
   const earlier = useCallback(() => more("earlier"), [more]);
   const later = useCallback(() => more("more"), [more]);
