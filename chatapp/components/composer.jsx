@@ -1,10 +1,11 @@
 /* The message box: grows to ten lines, keeps a draft per conversation, takes dropped files, shows what is asked. */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { DropdownMenu } from "radix-ui";
 import { ArrowUp, Check, ChevronDown, CircleAlert, Library, Paperclip, Sparkles, Square } from "lucide-react";
 import { toast } from "sonner";
 import { cancelTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
 import { getChat, onSignal, setChat, showPending, useChat, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { PlaceDialog } from "./place_dialog.jsx";
 
 const MAX_LINES = 10;
 const draftKey = (userId, conversationId) => `draft:${userId || "me"}:${conversationId || "new"}`;
@@ -66,13 +67,14 @@ export function Composer(props) {
   useLayoutEffect(() => {
     fitHeight(field.current);
   }, [text]);
-  useFailure(failure, setText, setProblem, field);
-  useStopKey();
-
   const write = (value) => {
     setText(value);
     keepDraft(key, value);
   };
+  const giveBack = (question) => !field.current.value && write(question);
+  useFailure(failure, giveBack, setProblem, field);
+  useStopKey();
+  const askWhenReady = useWhenReady(props.isReady, onAsk);
   const send = () => {
     const question = text.trim();
     if (!question || isBusy || question.length > maxCharacters) return;
@@ -80,7 +82,7 @@ export function Composer(props) {
     setChat({ isNewOnItsWay: !routeId });
     showPending(question);
     write("");
-    onAsk(question);
+    askWhenReady(question);
     field.current.focus();
   };
   const press = (event) => {
@@ -93,6 +95,17 @@ export function Composer(props) {
     }
   };
   const left = maxCharacters - text.length;
+  const [files, setFiles] = useState([]);
+  const addFiles = (added) => {
+    const list = [...added];
+    const { collections = [], chosenCollections } = props;
+    const asked = collections.filter((each) => chosenCollections?.includes(each.id));
+    if (!list.length) return;
+    if (!collections.length) toast.error("Create a collection first, on the Documents page.");
+    else if (asked.length === 1) upload(list, asked[0].id);
+    else if (collections.length === 1) upload(list, collections[0].id);
+    else setFiles(list);
+  };
 
   return (
     <div className="composer-frame" hidden={props.isClosed}>
@@ -101,7 +114,7 @@ export function Composer(props) {
           <CircleAlert size={16} aria-hidden /> {problem}
         </p>
       )}
-      <DropTarget collections={props.collections} canWrite={props.canWrite}>
+      <DropTarget onFiles={addFiles} canWrite={props.canWrite}>
         <form
           className="composer"
           onSubmit={(event) => {
@@ -119,7 +132,7 @@ export function Composer(props) {
             onKeyDown={press}
           />
           <div className="composer-bar">
-            <AttachButton collections={props.collections} canWrite={props.canWrite} />
+            <AttachButton onFiles={addFiles} canWrite={props.canWrite} />
             <CollectionPicker {...props} />
             <ModelPicker {...props} />
             <span className="composer-space" />
@@ -132,6 +145,7 @@ export function Composer(props) {
           </div>
         </form>
       </DropTarget>
+      <PlaceDialog files={files} collections={props.collections} onChoose={(id) => upload(files, id)} onClose={() => setFiles([])} />
       <p className="composer-note">Answers can be wrong. Open the sources before you rely on them.</p>
     </div>
   );
@@ -150,28 +164,46 @@ function fitHeight(element) {
 }
 
 /* A question that was refused comes back into the box, with the reason above it. */
-function useFailure(failure, setText, setProblem, field) {
+function useFailure(failure, giveBack, setProblem, field) {
+  const give = useRef(giveBack);
+  useEffect(() => {
+    give.current = giveBack;
+  });
   const seen = useRef(null);
   useEffect(() => {
     const count = failure?.count ?? 0;
     if (seen.current !== null && count !== seen.current && failure.message) {
       setProblem(failure.message);
-      setText((text) => text || failure.question || "");
+      give.current(failure.question || "");
       field.current?.focus();
     }
     seen.current = count;
-  }, [failure, setText, setProblem, field]);
+  }, [failure, setProblem, field]);
   useEffect(() => {
     /* An event that broke off on the server; a toast says so. */
-    const giveBack = () => {
+    const stopWaiting = () => {
       const { pending } = getChat();
       if (!pending) return;
-      if (!pending.replaces) setText((text) => text || pending.question);
+      if (!pending.replaces) give.current(pending.question);
       setChat({ pending: null, isNewOnItsWay: false });
     };
-    window.addEventListener("chatapp:event-failed", giveBack);
-    return () => window.removeEventListener("chatapp:event-failed", giveBack);
-  }, [setText]);
+    window.addEventListener("chatapp:event-failed", stopWaiting);
+    return () => window.removeEventListener("chatapp:event-failed", stopWaiting);
+  }, []);
+}
+
+/* A question sent before the server has opened the page would go to what was open before: it waits that long. */
+function useWhenReady(isReady, onAsk) {
+  const waiting = useRef("");
+  useEffect(() => {
+    if (!isReady || !waiting.current) return;
+    onAsk(waiting.current);
+    waiting.current = "";
+  });
+  return (question) => {
+    if (isReady) onAsk(question);
+    else waiting.current = question;
+  };
 }
 
 function stop() {
@@ -210,7 +242,7 @@ function SendButton({ isBusy, isEmpty }) {
 
 function CollectionPicker({ collections = [], chosenCollections, onCollections }) {
   const all = collections.map((each) => each.id);
-  const chosen = chosenCollections ?? all;
+  const chosen = chosenCollections?.filter((id) => all.includes(id)) ?? all;
   const toggle = (id) => {
     const next = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
     onCollections(next.length === all.length ? null : next);
@@ -302,18 +334,11 @@ function Tick() {
 }
 
 /* Hands files to the uploader, which lives on every page and shows how far they are. */
-function upload(files, collections) {
-  const list = [...files];
-  if (!list.length) return;
-  if (!collections?.length) {
-    toast.error("Create a collection first, on the Documents page.");
-    return;
-  }
-  const chosen = getChat().uploadCollection ?? collections[0].id;
-  window.dispatchEvent(new CustomEvent("chatapp:upload", { detail: { files: list, collectionId: chosen } }));
+function upload(files, collectionId) {
+  window.dispatchEvent(new CustomEvent("chatapp:upload", { detail: { files, collectionId } }));
 }
 
-function AttachButton({ collections, canWrite }) {
+function AttachButton({ onFiles, canWrite }) {
   const input = useRef(null);
   if (!canWrite) return null;
   return (
@@ -327,7 +352,7 @@ function AttachButton({ collections, canWrite }) {
         multiple
         hidden
         onChange={(event) => {
-          upload(event.target.files, collections);
+          onFiles(event.target.files);
           event.target.value = "";
         }}
       />
@@ -335,21 +360,18 @@ function AttachButton({ collections, canWrite }) {
   );
 }
 
-function DropTarget({ collections, canWrite, children }) {
+function DropTarget({ onFiles, canWrite, children }) {
   const [isOver, setOver] = useState(false);
   const hasFiles = (event) => canWrite && [...event.dataTransfer.types].includes("Files");
-  const drop = useCallback(
-    (event) => {
-      event.preventDefault();
-      setOver(false);
-      upload(event.dataTransfer.files, collections);
-    },
-    [collections],
-  );
+  const drop = (event) => {
+    event.preventDefault();
+    setOver(false);
+    onFiles(event.dataTransfer.files);
+  };
   const paste = (event) => {
     if (canWrite && event.clipboardData.files.length) {
       event.preventDefault();
-      upload(event.clipboardData.files, collections);
+      onFiles(event.clipboardData.files);
     }
   };
   return (

@@ -9,6 +9,8 @@ import reflex as rx
 from chatapp.components.answer import PACKAGES
 from chatapp.components.thread import Failure
 
+rx.asset("place_dialog.jsx", shared=True)
+
 
 class CollectionItem(TypedDict):
     """A collection the person may ask."""
@@ -45,6 +47,8 @@ class Composer(rx.Component):
     chosen_model: rx.Var[str]
     can_write: rx.Var[bool]
     failure: rx.Var[Failure]
+    is_ready: rx.Var[bool]
+    """Whether the page's conversation is the one that is open."""
     is_closed: rx.Var[bool]
     """Whether there is nothing to write to: the conversation of the address cannot be opened."""
     max_characters: rx.Var[int]

@@ -156,19 +156,26 @@ class ChatState(MemberState, rx.State):
             view = None
         else:
             self.load_error = ""
+        if conversation_id != self.conversation_id:
+            self.chosen_collections = None
         self.turns = [turn_item(each) for each in view.turns] if view else []
         self.recent = []
         self.conversation_id = conversation_id
         self._leaf_id = self.turns[-1]["id"] if self.turns else ""
         if view:
-            self.chosen_collections = (
-                None if view.summary.collection_ids is None else [str(each) for each in view.summary.collection_ids]
-            )
+            self.chosen_collections = self._still_there(view.summary.collection_ids)
             self.chosen_model = view.summary.model
         else:
             self.chosen_collections, self.chosen_model = None, catalog.AUTO
         self.is_loading = False
         self.epoch += 1
+
+    def _still_there(self, collection_ids: Sequence[UUID] | None) -> list[str] | None:
+        """The collections asked so far without those that are gone; all of them when none of several is left."""
+        if not collection_ids:
+            return None if collection_ids is None else []
+        known = {each["id"] for each in self.collections}
+        return [str(each) for each in collection_ids if str(each) in known] or None
 
     async def _load_choices(self) -> None:
         """What there is to choose from; it changes while the tab is open, so each opening reads it again."""
@@ -249,6 +256,7 @@ def chat_page() -> rx.Component:
                     chosen_model=ChatState.chosen_model,
                     can_write=ChatState.can_write,
                     failure=ChatState.failure,
+                    is_ready=rx.State.is_hydrated,
                     is_closed=ChatState.load_error != "",
                     max_characters=ChatState.max_characters,
                     on_ask=ChatState.ask,
