@@ -83,7 +83,7 @@ function CitationCard({ citation, doubt }) {
         <span className="quiet">{place(citation)}</span>
       </p>
       {citation.heading && <p className="quiet small">{citation.heading}</p>}
-      {citation.quote && <blockquote>{shorten(citation.quote, 320)}</blockquote>}
+      {citation.quote && <blockquote>{shorten(readable(citation.quote), 320)}</blockquote>}
       {doubt && <p className={`support-note ${citation.support}`}>{doubt}</p>}
     </>
   );
@@ -97,6 +97,11 @@ export function place({ filename, page }) {
   if (/\.pptx?$/i.test(filename)) return `slide ${page}`;
   if (/\.xlsx?$/i.test(filename)) return `sheet ${page}`;
   return PAGED.test(filename) || page > 1 ? `page ${page}` : "";
+}
+
+/* A quote without the marks of its list and its markdown. */
+export function readable(quote) {
+  return quote.replace(/^\s*[-*+•▪◦‣●–]\s+/, "").replace(/\*\*(.+?)\*\*/g, "$1");
 }
 
 function shorten(text, limit) {

@@ -3,7 +3,7 @@
 import { Suspense, lazy, useEffect, useMemo, useRef } from "react";
 import { useLocation } from "react-router";
 import { ChevronLeft, ChevronRight, ExternalLink, X } from "lucide-react";
-import { findCitation, place, readCitations } from "$/public/external/chatapp/components/answer/citations.jsx";
+import { findCitation, place, readCitations, readable } from "$/public/external/chatapp/components/answer/citations.jsx";
 import { useTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
 import { getChat, setChat, useChat } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { WhyThisAnswer } from "./why_this_answer.jsx";
@@ -85,7 +85,7 @@ function CitationPanel({ turnId, number, offset, onClose }) {
 const sameCitation = (a, b) => Boolean(b) && a.number === b.number && a.start_index === b.start_index && a.start === b.start;
 
 function CitedDocument({ citation }) {
-  const { file_id: fileId, filename, page, start, end, quote, support, heading } = citation;
+  const { file_id: fileId, version, filename, page, start, end, quote, support, heading } = citation;
   return (
     <>
       <div className="panel-title">
@@ -93,19 +93,19 @@ function CitedDocument({ citation }) {
           {filename}
         </p>
         <span className="quiet numbers">{place(citation)}</span>
-        <a className="text-button" href={`/v1/files/${fileId}/content${page ? `#page=${page}` : ""}`} target="_blank" rel="noopener">
+        <a className="text-button" href={`/v1/files/${fileId}/content${version ? `?version=${version}` : ""}${page ? `#page=${page}` : ""}`} target="_blank" rel="noopener">
           <ExternalLink size={14} aria-hidden /> Open
         </a>
       </div>
       <div className="panel-document">
         <Suspense fallback={<div className="skeleton panel-skeleton" />}>
-          <DocumentView fileId={fileId} start={start ?? -1} end={end ?? -1} page={page || 1} filename={filename} />
+          <DocumentView fileId={fileId} version={version ?? 0} start={start ?? -1} end={end ?? -1} page={page || 1} filename={filename} />
         </Suspense>
       </div>
       {(quote || heading) && (
         <footer className="panel-foot">
           {heading && <p className="quiet small">{heading}</p>}
-          {quote && <blockquote>{quote}</blockquote>}
+          {quote && <blockquote>{readable(quote)}</blockquote>}
           {support === "weak" && <p className="support-note weak">The passage only partly supports the sentence that cites it.</p>}
           {support === "none" && <p className="support-note none">The passage does not support the sentence that cites it.</p>}
         </footer>

@@ -120,7 +120,7 @@ export function Uploader({ collections = [], collectionId = "", maxBytes, kinds 
             <CollectionField {...{ collections, target, setChosen, onCollection }} />
             <DropBox onFiles={take} />
             <p id="upload-limits" className="quiet small">
-              {kinds}. Up to {readableSize(maxBytes)} a file. What a file is is told by its content, not its name.
+              {kinds}. Up to {readableSize(maxBytes)} a file. A file's kind is told by its content, not its name.
             </p>
             <Pending {...{ pending, setPending, maxBytes }} />
             <div className="sheet-foot">
