@@ -200,9 +200,9 @@ class TurnStream {
   update(change) {
     Object.assign(this.next, change);
     if (this.timer) return;
+    /* Never at once: events that came together show together, so that a replay does not begin with its first words. */
     const wait = Math.max(0, FLUSH_MS - (performance.now() - this.lastFlush));
-    if (wait === 0) this.flush();
-    else this.timer = setTimeout(() => this.flush(), wait);
+    this.timer = setTimeout(() => this.flush(), wait);
   }
 
   flush() {

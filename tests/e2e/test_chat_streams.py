@@ -26,15 +26,17 @@ async def test_refreshing_twenty_times_in_mid_answer_loses_and_doubles_nothing(
     page = await open_page("/", product=scripted)
     await send(page, "Count the words.")
     await expect(prose(page.get_by_role("article"))).to_contain_text("word3")
-    lengths = []
+    lengths, shown = [], 3
     for _ in range(20):
         await page.wait_for_timeout(random.uniform(50, 700))  # any moment will do
         await page.reload()
         article = page.get_by_role("article")
-        await expect(prose(article)).to_contain_text("word")
+        # A replay may come in more than one frame; what was shown before has to be there again.
+        await expect(prose(article)).to_contain_text(f"word{shown}")
         text = " ".join((await prose(article).inner_text()).split())
         assert _WHOLE.startswith(text), text[-200:]
         lengths.append(len(text))
+        shown = len(text.split()) - 1  # the last may be half a word
         await expect(article).to_have_count(1)
     assert lengths == sorted(lengths)
     assert lengths[0] < len(_WHOLE) / 2, "the answer was over before the refreshes began"
