@@ -96,7 +96,9 @@ async def _ingest(page: Page) -> None:
 
 async def _ask(page: Page, question: str) -> list[dict[str, Any]]:
     """Ask in a new conversation; the answer's citations, in the order of their marks."""
-    await page.goto("/")
+    if "/documents" in page.url:
+        await page.goto("/", wait_until="networkidle")
+    await page.get_by_role("button", name="New conversation").click()
     box = page.get_by_role("textbox", name="Message")
     await expect(page.get_by_role("article")).to_have_count(0)
     await expect(box).to_have_value("")
