@@ -78,8 +78,14 @@ class Actor:
     user_id: UUID | None
     """None for a service's key."""
     permissions: frozenset[Permission]
+    roles: tuple[Role, ...] = ()
+    """Places in the tenant, for grants made to a role; none for a service's key."""
     email: str = ""
     name: str = ""
+    address: str = ""
+    """Network address the actor acts from, for the audit log; empty: the command line or the worker."""
+    is_system: bool = False
+    """The worker and set-up: no grant on a collection limits what they see of the tenant."""
     session_id: UUID | None = None
     key_id: UUID | None = None
 

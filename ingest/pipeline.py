@@ -67,7 +67,7 @@ class Progress:
 
 def worker_actor(claim: Claim) -> Actor:
     """Who does the work: nobody, in the document's tenant."""
-    return Actor(tenant_id=claim.tenant_id, user_id=None, permissions=frozenset(), name="worker")
+    return Actor(tenant_id=claim.tenant_id, user_id=None, permissions=frozenset(), name="worker", is_system=True)
 
 
 async def ingest(claim: Claim) -> None:

@@ -62,6 +62,6 @@ async def carry_out_left_over() -> int:
     for row in rows:
         by_tenant.setdefault(row.tenant_id, []).append(row)
     for tenant_id, pending in by_tenant.items():
-        actor = Actor(tenant_id=tenant_id, user_id=None, permissions=frozenset(), name="worker")
+        actor = Actor(tenant_id=tenant_id, user_id=None, permissions=frozenset(), name="worker", is_system=True)
         await carry_out(actor, pending)
     return len(rows)

@@ -257,6 +257,7 @@ def _person(user: UserTable, place: MembershipTable, *, session_id: UUID | None 
         tenant_id=place.tenant_id,
         user_id=user.id,
         permissions=permissions_of(user, place.roles),
+        roles=roles_of(place.roles),
         email=user.email,
         name=user.name,
         session_id=session_id,
@@ -271,6 +272,7 @@ def _key_actor(row: ApiKeyTable, user: UserTable | None, place: MembershipTable 
         tenant_id=row.tenant_id,
         user_id=row.user_id,
         permissions=permissions,
+        roles=roles_of(place.roles) if place is not None else (),
         email=user.email if user is not None else "",
         name=user.name if user is not None else row.name,
         key_id=row.id,
@@ -279,9 +281,14 @@ def _key_actor(row: ApiKeyTable, user: UserTable | None, place: MembershipTable 
 
 def permissions_of(user: UserTable, roles: list[str]) -> frozenset[Permission]:
     """What a person with these roles may do; a role this version does not know gives nothing."""
-    known = {role.value for role in Role}
-    permissions = frozenset().union(*(ROLE_PERMISSIONS[Role(role)] for role in roles if role in known))
+    permissions = frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_of(roles)))
     return permissions | {Permission.PLATFORM} if user.is_platform_admin else permissions
+
+
+def roles_of(names: list[str]) -> tuple[Role, ...]:
+    """The roles this version knows out of those that are kept."""
+    known = {role.value for role in Role}
+    return tuple(Role(name) for name in names if name in known)
 
 
 async def _note_use(row: ApiKeyTable) -> None:

@@ -50,16 +50,18 @@ async def create_or_reset_admin(
             await tx.session.flush()
         user.is_disabled = False
         user.password_hash = password_hash
-        place = next((row for row in await users.memberships(tx, user.id) if row.tenant_id == tenant.id), None)
+        place = await users.place_in(tx, user.id, tenant.id)
         if place is None:
             place = MembershipTable(tenant_id=tenant.id, user_id=user.id)
             tx.session.add(place)
+        place.accepted_at, place.is_disabled = place.accepted_at or utc_now(), False
         place.roles = sorted({*place.roles, Role.ADMIN.value})
         await sessions.revoke_all(tx, user.id)
         actor = Actor(
             tenant_id=tenant.id,
             user_id=user.id,
             permissions=authentication.permissions_of(user, place.roles),
+            roles=authentication.roles_of(place.roles),
             email=user.email,
             name=user.name,
         )
@@ -84,6 +86,7 @@ async def admin_actor(email: str | None = None) -> Actor:
         tenant_id=places[0].tenant_id,
         user_id=user.id,
         permissions=authentication.permissions_of(user, places[0].roles),
+        roles=authentication.roles_of(places[0].roles),
         email=user.email,
         name=user.name,
     )

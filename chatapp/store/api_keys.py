@@ -10,7 +10,7 @@ from sqlmodel import col, or_, select, update
 
 from chatapp.domain import utc_now
 from chatapp.store.database import Transaction
-from chatapp.store.tables import ApiKeyTable, MembershipTable, UserTable
+from chatapp.store.tables import ApiKeyTable, MembershipTable, TenantTable, UserTable
 
 
 async def find(
@@ -40,10 +40,14 @@ async def _find(
         .outerjoin(
             MembershipTable,
             (col(MembershipTable.user_id) == col(ApiKeyTable.user_id))
-            & (col(MembershipTable.tenant_id) == col(ApiKeyTable.tenant_id)),
+            & (col(MembershipTable.tenant_id) == col(ApiKeyTable.tenant_id))
+            & col(MembershipTable.is_disabled).is_(False)
+            & col(MembershipTable.accepted_at).is_not(None),
         )
+        .join(TenantTable, col(TenantTable.id) == col(ApiKeyTable.tenant_id))
         .where(
             condition,
+            col(TenantTable.is_suspended).is_(False),
             col(ApiKeyTable.revoked_at).is_(None),
             or_(col(ApiKeyTable.expires_at).is_(None), col(ApiKeyTable.expires_at) > now),
         )

@@ -1,21 +1,56 @@
-"""The audit log: who changed what, and when. Rows are only ever added."""
+"""The audit log: who changed what, when and from where. Rows are only ever added, and each is sealed to the one before.
+
+A row's seal is an HMAC over the row and the seal before it, so whoever changes, removes or reorders rows in the
+database without the installation's secret breaks the chain. A row per tenant keeps the end of the chain, so cutting
+rows off at the end shows too. Source of the construction: Schneier and Kelsey, Secure Audit Logs to Support
+Computer Forensics, 1999, section 3, without their key evolution.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import col, select
+
+from chatapp.settings import get_settings
 from chatapp.store.database import Transaction, WrongTenant
-from chatapp.store.tables import AuditTable
+from chatapp.store.tables import AuditHeadTable, AuditTable
+
+_PURPOSE = b"chatapp audit log, version 1"
+_SEALED_FIELDS = (
+    *("tenant_id", "sequence", "user_id", "key_id", "actor_name", "address", "action", "subject_id"),
+    *("before", "after", "reason", "details", "created_at", "previous_hash"),
+)
 
 
-async def write(tx: Transaction, action: str, subject_id: UUID | None = None, **details: Any) -> None:
+async def write(
+    tx: Transaction,
+    action: str,
+    subject_id: UUID | None = None,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+    **details: Any,
+) -> None:
     """Add one line in the transaction of the change itself, so that neither is there without the other.
+
+    The line is numbered and sealed at the end of the transaction: the end of the chain is the last thing locked.
 
     Args:
         tx: the open transaction of an actor.
         action: `noun.verb` in the past, as in `document.uploaded`.
         subject_id: what was changed.
+        before: the changed fields as they were; None: nothing was there.
+        after: the same fields as they are now; None: nothing is there any more.
+        reason: why, in the words of who did it.
         **details: JSON values that say more; never a secret, never the text of a message.
 
     Raises:
@@ -23,13 +58,84 @@ async def write(tx: Transaction, action: str, subject_id: UUID | None = None, **
     """
     if tx.actor is None:
         raise WrongTenant("a system transaction has nobody to name in the audit log")
-    tx.session.add(
-        AuditTable(
-            tenant_id=tx.tenant_id,
-            user_id=tx.actor.user_id,
-            key_id=tx.actor.key_id,
-            action=action,
-            subject_id=subject_id,
-            details=details,
-        )
+    row = AuditTable(
+        tenant_id=tx.tenant_id,
+        sequence=0,
+        user_id=tx.actor.user_id,
+        key_id=tx.actor.key_id,
+        actor_name=tx.actor.email or tx.actor.name or "system",
+        address=tx.actor.address,
+        action=action,
+        subject_id=subject_id,
+        before=_as_json(before),
+        after=_as_json(after),
+        reason=reason,
+        details=_as_json(details) or {},
     )
+    pending: list[AuditTable] = tx.session.info.setdefault("audit", [])
+    if not pending:
+        tx.at_end.append(_append)
+    pending.append(row)
+
+
+async def _append(tx: Transaction) -> None:
+    pending: list[AuditTable] = tx.session.info.pop("audit")
+    head = await _lock_head(tx)
+    key = seal_key(get_settings().effective_secret_key)
+    for row in pending:
+        head.sequence += 1
+        row.sequence = head.sequence
+        row.previous_hash = head.hash
+        head.hash = row.hash = seal(row, key)
+        tx.session.add(row)
+
+
+async def _lock_head(tx: Transaction) -> AuditHeadTable:
+    query = select(AuditHeadTable).where(col(AuditHeadTable.tenant_id) == tx.tenant_id).with_for_update()
+    head = (await tx.session.execute(query)).scalar_one_or_none()
+    if head is None:
+        await _begin_chain(tx)
+        head = (await tx.session.execute(query)).scalar_one()
+    return head
+
+
+async def _begin_chain(tx: Transaction) -> None:
+    # Two first lines of a tenant may be written at once: whoever comes second waits here and finds the row.
+    dialect = tx.session.get_bind().dialect.name
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert
+    begin = insert(AuditHeadTable).values(tenant_id=tx.tenant_id, sequence=0, hash="")
+    await tx.session.execute(begin.on_conflict_do_nothing())
+
+
+def seal(row: AuditTable, key: bytes) -> str:
+    """The seal of a row: HMAC-SHA256 over its fields and the seal before it, in hexadecimal.
+
+    Args:
+        row: with `sequence` and `previous_hash` set.
+        key: as `seal_key` derives it.
+    """
+    fields = {name: _plain(getattr(row, name)) for name in _SEALED_FIELDS}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def seal_key(secret_key: str) -> bytes:
+    """The key of the seals, derived from one of the installation's secrets."""
+    return hmac.new(secret_key.encode(), _PURPOSE, hashlib.sha256).digest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(value, "astimezone"):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return value
+
+
+def _as_json(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    # What the database gives back must be what was sealed: through JSON once, so that both are alike.
+    return None if values is None else json.loads(json.dumps(dict(values), default=str))

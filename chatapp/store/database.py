@@ -6,9 +6,9 @@ a row of another tenant cannot be written, so a query without a tenant cannot be
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,8 @@ class Transaction:
     session: AsyncSession
     actor: Actor | None
     """None in a system transaction."""
+    at_end: list[Callable[[Transaction], Awaitable[None]]] = field(default_factory=list)
+    """What is to be done just before the commit, in order."""
 
     @property
     def tenant_id(self) -> UUID:
@@ -103,7 +105,10 @@ async def transaction(actor: Actor, *, readonly: bool = False) -> AsyncIterator[
     async with _session(readonly) as session:
         session.info["tenant_id"] = actor.tenant_id
         session.info["tenant_criteria"] = _tenant_criteria(actor.tenant_id)
-        yield Transaction(session, actor)
+        tx = Transaction(session, actor)
+        yield tx
+        for finish in tx.at_end:
+            await finish(tx)
 
 
 @asynccontextmanager
@@ -162,5 +167,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock first: a read that turns into a write would fail instead of waiting.
-    readonly = connection.get_execution_options().get("readonly", False)
+    options = connection.get_execution_options()
+    if options.get("without_foreign_keys", False):
+        # Only possible before the transaction; who asks for it throws the connection away.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    readonly = options.get("readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")

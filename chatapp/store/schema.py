@@ -29,8 +29,12 @@ async def migrate() -> None:
         Misconfigured: the database was written by a newer version.
     """
     await ping()
-    async with engine().begin() as connection:
-        await connection.run_sync(_upgrade)
+    async with engine().connect() as connection:
+        # SQLite changes a table by making it anew, and dropping the old one would delete what refers to it.
+        await connection.execution_options(without_foreign_keys=True)
+        async with connection.begin():
+            await connection.run_sync(_upgrade)
+        await connection.invalidate()
 
 
 async def is_current() -> bool:

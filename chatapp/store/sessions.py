@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlmodel import col, delete, select, update
 
 from chatapp.domain import utc_now
+from chatapp.store import users
 from chatapp.store.database import Transaction
-from chatapp.store.tables import MembershipTable, SessionTable, UserTable
+from chatapp.store.tables import MembershipTable, SessionTable, TenantTable, UserTable
 
 
 async def find(
@@ -17,7 +18,7 @@ async def find(
 ) -> tuple[SessionTable, UserTable, MembershipTable] | None:
     """The living session with this hash, its person and the person's place in the session's tenant.
 
-    A revoked or expired session, a disabled person and a person who left the tenant all give None.
+    A revoked or expired session, a disabled person, a person who left the tenant and a suspended tenant give None.
     """
     statement = (
         select(SessionTable, UserTable, MembershipTable)
@@ -27,11 +28,13 @@ async def find(
             (col(MembershipTable.user_id) == col(SessionTable.user_id))
             & (col(MembershipTable.tenant_id) == col(SessionTable.tenant_id)),
         )
+        .join(TenantTable, col(TenantTable.id) == col(SessionTable.tenant_id))
         .where(
             col(SessionTable.token_hash) == token_hash,
             col(SessionTable.revoked_at).is_(None),
             col(SessionTable.expires_at) > now,
             col(UserTable.is_disabled).is_(False),
+            *users.may_act(),
         )
     )
     row = (await tx.session.execute(statement)).one_or_none()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, func, select, update
 
 from chatapp.domain import utc_now
@@ -28,14 +29,32 @@ async def by_id(tx: Transaction, user_id: UUID) -> UserTable | None:
     return await tx.session.get(UserTable, user_id)
 
 
+def may_act() -> tuple[ColumnElement[bool], ...]:
+    """Conditions on a place and its tenant under which the person may act there."""
+    return (
+        col(MembershipTable.is_disabled).is_(False),
+        col(MembershipTable.accepted_at).is_not(None),
+        col(TenantTable.is_suspended).is_(False),
+    )
+
+
 async def memberships(tx: Transaction, user_id: UUID) -> list[MembershipTable]:
-    """The person's places, oldest first; in an actor's transaction only the one in the actor's tenant."""
+    """Where the person may act, oldest place first; in an actor's transaction only the one in the actor's tenant."""
     statement = (
         select(MembershipTable)
-        .where(col(MembershipTable.user_id) == user_id)
+        .join(TenantTable, col(TenantTable.id) == col(MembershipTable.tenant_id))
+        .where(col(MembershipTable.user_id) == user_id, *may_act())
         .order_by(col(MembershipTable.created_at), col(MembershipTable.id))
     )
     return list((await tx.session.execute(statement)).scalars())
+
+
+async def place_in(tx: Transaction, user_id: UUID, tenant_id: UUID) -> MembershipTable | None:
+    """The person's place in a tenant, whether they may act there or not."""
+    statement = select(MembershipTable).where(
+        col(MembershipTable.user_id) == user_id, col(MembershipTable.tenant_id) == tenant_id
+    )
+    return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
 async def members(tx: Transaction) -> list[tuple[UserTable, MembershipTable]]:

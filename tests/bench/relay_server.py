@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from chatapp.domain import Actor
+from chatapp.domain import Actor, utc_now
 
 EMAIL = "bench@example.org"
 
@@ -69,7 +69,9 @@ async def add_actor() -> Actor:
         tx.session.add(TenantTable(id=actor.tenant_id, name="Bench"))
         tx.session.add(UserTable(id=actor.user_id, email=EMAIL))
         await tx.session.flush()
-        tx.session.add(MembershipTable(tenant_id=actor.tenant_id, user_id=actor.user_id, roles=["admin"]))
+        place = MembershipTable(tenant_id=actor.tenant_id, user_id=actor.user_id, roles=["admin"])
+        place.accepted_at = utc_now()
+        tx.session.add(place)
     return actor
 
 

@@ -89,7 +89,9 @@ async def become_member(context: BrowserContext, product: Product) -> None:
             assert tenant is not None
             tx.session.add(UserTable(id=user_id, email=f"{user_id.hex[:8]}@example.org", name="Mel Member"))
             await tx.session.flush()
-            tx.session.add(MembershipTable(tenant_id=tenant.id, user_id=user_id, roles=[str(Role.MEMBER)]))
+            place = MembershipTable(tenant_id=tenant.id, user_id=user_id, roles=[str(Role.MEMBER)])
+            place.accepted_at = utc_now()
+            tx.session.add(place)
             tx.session.add(
                 SessionTable(
                     token_hash=token_hash,

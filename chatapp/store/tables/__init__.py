@@ -1,12 +1,19 @@
 """Every table, as plain SQLModel classes.
 
 A table that belongs to a tenant inherits `TenantRow`; `database.transaction` then adds the tenant to every
-statement on it. The few tables without a tenant (tenants, users, sessions, keys, providers, models) are
+statement on it. The few tables without a tenant (tenants, users, sessions, one-time links, providers, models) are
 reached only by the modules named in `tests/architecture`.
 """
 
 from __future__ import annotations
 
+from chatapp.store.tables.access import (
+    CollectionGrantTable,
+    GroupMemberTable,
+    GroupTable,
+    IdentityProviderTable,
+    IdentityTable,
+)
 from chatapp.store.tables.base import TenantRow
 from chatapp.store.tables.conversations import ConversationTable, FeedbackTable, TraceTable, TurnTable
 from chatapp.store.tables.documents import (
@@ -19,6 +26,7 @@ from chatapp.store.tables.documents import (
 )
 from chatapp.store.tables.people import (
     ApiKeyTable,
+    AuditHeadTable,
     AuditTable,
     MembershipTable,
     OneTimeLinkTable,
@@ -30,13 +38,19 @@ from chatapp.store.tables.providers import ModelTable, ProviderTable
 
 __all__ = [
     "ApiKeyTable",
+    "AuditHeadTable",
     "AuditTable",
     "ChunkTable",
+    "CollectionGrantTable",
     "CollectionTable",
     "ConversationTable",
     "DocumentTable",
     "DocumentVersionTable",
     "FeedbackTable",
+    "GroupMemberTable",
+    "GroupTable",
+    "IdentityProviderTable",
+    "IdentityTable",
     "MembershipTable",
     "ModelTable",
     "OneTimeLinkTable",

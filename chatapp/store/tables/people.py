@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from chatapp.domain import utc_now
@@ -21,6 +21,12 @@ class TenantTable(SQLModel, table=True):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     name: str
+    is_suspended: bool = False
+    """Nobody signs in, no key opens, nothing is answered; all of it stays."""
+    has_password_sign_in: bool = True
+    """False: people come in through the identity provider only; platform admins always may use their password."""
+    onboarding: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """Steps of the guided start that were left out: `{"dismissed": true}`, `{"skipped": ["people"]}`."""
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -49,6 +55,13 @@ class MembershipTable(TenantRow, table=True):
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
     roles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    is_managed: bool = False
+    """The roles come from the identity provider at each sign-in."""
+    is_disabled: bool = False
+    """The person may not act in this tenant; their other tenants are not touched."""
+    invited_by: UUID | None = None
+    accepted_at: datetime | None = None
+    """None: invited, and not here yet."""
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -62,40 +75,52 @@ class SessionTable(SQLModel, table=True):
     user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
     tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE")
     """The tenant the person is looking at."""
+    method: str = "password"
+    """How it began: `password`, `link` or `oidc`."""
     address: str = ""
     user_agent: str = ""
     created_at: datetime = Field(default_factory=utc_now)
+    last_seen_at: datetime = Field(default_factory=utc_now)
+    """To the minute."""
     expires_at: datetime
     revoked_at: datetime | None = None
 
 
 class OneTimeLinkTable(SQLModel, table=True):
-    """A link that lets its holder set a password once."""
+    """A link that lets its holder set a password, or join a tenant, once."""
 
     __tablename__ = "one_time_links"
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     token_hash: str = Field(unique=True)
-    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
+    purpose: str = "reset"
+    """`reset` or `invite`."""
+    tenant_id: UUID | None = Field(default=None, foreign_key="tenants.id", index=True, ondelete="CASCADE")
+    """The tenant an invitation leads into; None: a reset."""
+    created_by: UUID | None = None
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime
     used_at: datetime | None = None
 
 
-class ApiKeyTable(SQLModel, table=True):
+class ApiKeyTable(TenantRow, table=True):
     """A key for the HTTP API. Only its hash is kept."""
 
     __tablename__ = "api_keys"
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
-    tenant_id: UUID = Field(foreign_key="tenants.id", index=True, ondelete="CASCADE")
-    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", index=True, ondelete="CASCADE")
     """None: the key belongs to a service."""
     name: str
     prefix: str
     """First characters of the key, for people to tell keys apart."""
     key_hash: str = Field(unique=True)
+    previous_key_hash: str | None = Field(default=None, unique=True)
+    """The key before the last rotation, which opens until `previous_expires_at`."""
+    previous_expires_at: datetime | None = None
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_by: UUID | None = None
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
@@ -103,15 +128,46 @@ class ApiKeyTable(SQLModel, table=True):
 
 
 class AuditTable(TenantRow, table=True):
-    """Who changed what, and when."""
+    """Who changed what, when and from where. Rows are only ever added, each sealed to the one before."""
 
     __tablename__ = "audit"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "sequence"),
+        Index("ix_audit_subject", "tenant_id", "subject_id"),
+        Index("ix_audit_list", "tenant_id", "created_at"),
+    )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
+    sequence: int
+    """1, 2, 3 ... in each tenant, without a gap."""
     user_id: UUID | None = None
     key_id: UUID | None = None
+    actor_name: str = ""
+    """Who it was as people knew them then: an address, a key's name, or `system`."""
+    address: str = ""
+    """Network address the change came from; empty: the command line or the worker."""
     action: str
     """`noun.verb` in the past: `document.uploaded`."""
     subject_id: UUID | None = None
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    """What was changed, as it was; None: nothing was there."""
+    after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    """The same fields as they are now; None: nothing is there any more."""
+    reason: str = ""
+    """Why, in the words of who did it, where a reason is asked for."""
     details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     created_at: datetime = Field(default_factory=utc_now)
+    previous_hash: str = ""
+    """`hash` of the row before; empty for the first."""
+    hash: str = ""
+    """HMAC-SHA256 over all of the above; empty: written before rows were sealed."""
+
+
+class AuditHeadTable(TenantRow, table=True):
+    """The end of a tenant's audit log: what the next row is sealed to, and the proof that none was cut off."""
+
+    __tablename__ = "audit_heads"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    sequence: int = 0
+    hash: str = ""

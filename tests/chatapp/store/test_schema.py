@@ -2,18 +2,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, insert, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
+from chatapp.domain import utc_now
 from chatapp.errors import Misconfigured
 from chatapp.store import database, schema
+from chatapp.store.tables import (
+    AuditHeadTable,
+    AuditTable,
+    CollectionGrantTable,
+    MembershipTable,
+    SessionTable,
+)
 
 
 async def _run_on_server(url: str, statement: str) -> None:
@@ -65,3 +75,49 @@ async def test_a_database_of_a_newer_version_is_refused(empty_database: None) ->
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Misconfigured, match="newer version"):
         await schema.migrate()
+
+
+_TENANT, _ADA, _COLLECTION = uuid4(), uuid4(), uuid4()
+_OLD_ROWS = (
+    ("tenants", {"id": _TENANT, "name": "Old"}),
+    ("users", {"id": _ADA, "email": "ada@example.org", "name": "", "is_platform_admin": True, "is_disabled": False}),
+    ("memberships", {"id": uuid4(), "tenant_id": _TENANT, "user_id": _ADA, "roles": ["admin"]}),
+    ("collections", {"id": _COLLECTION, "tenant_id": _TENANT, "name": "Reports", "description": "", "version": 0}),
+    (
+        "sessions",
+        {
+            **{"id": uuid4(), "token_hash": "x", "user_id": _ADA, "tenant_id": _TENANT},
+            **{"address": "", "user_agent": "", "expires_at": utc_now()},
+        },
+    ),
+    ("audit", {"id": uuid4(), "tenant_id": _TENANT, "action": "first.done", "details": {}}),
+    ("audit", {"id": uuid4(), "tenant_id": _TENANT, "action": "second.done", "details": {}}),
+)
+
+
+def _fill_as_of_0001(connection: Connection) -> None:
+    command.upgrade(schema._config(connection), "0001")
+    for second, (name, values) in enumerate(_OLD_ROWS):
+        row = SQLModel.metadata.tables[name]
+        given = {**values, "created_at": utc_now() + timedelta(seconds=second)}
+        statement = insert(table(name, *(column(each, row.c[each].type) for each in given))).values(given)
+        connection.execute(statement)
+
+
+async def test_what_was_there_before_groups_and_grants_stays_and_stays_readable(empty_database: None) -> None:
+    async with database.engine().begin() as connection:
+        await connection.run_sync(_fill_as_of_0001)
+    await schema.migrate()
+    async with database.system_transaction(readonly=True) as tx:
+        place = (await tx.session.execute(select(MembershipTable))).scalar_one()
+        grant = (await tx.session.execute(select(CollectionGrantTable))).scalar_one()
+        session = (await tx.session.execute(select(SessionTable))).scalar_one()
+        head = (await tx.session.execute(select(AuditHeadTable))).scalar_one()
+        lines = (await tx.session.execute(select(AuditTable).order_by(col(AuditTable.sequence)))).scalars().all()
+    assert place.accepted_at == place.created_at
+    assert not place.is_disabled
+    assert (grant.collection_id, grant.subject_kind, grant.access) == (_COLLECTION, "everyone", "write")
+    assert session.last_seen_at == session.created_at
+    assert session.method == "password"
+    assert [(line.sequence, line.action) for line in lines] == [(1, "first.done"), (2, "second.done")]
+    assert (head.tenant_id, head.sequence, head.hash) == (_TENANT, 2, "")

@@ -1,0 +1,246 @@
+"""Lists of rows as admins read them: filtered, sorted, a page at a time, in one grammar for pages and API alike.
+
+The grammar is that of an address: `q=ada&order=-created_at&status=active,invited&created_at.from=2026-01-01&limit=50`.
+
+- `q`: part of any of the searched fields, upper and lower case alike.
+- `order`: a field, with `-` in front for descending.
+- `NAME=a,b`: the field is one of these. `NAME.has=x`: the text holds x. `NAME.from=`, `NAME.to=`: at least, below.
+- `limit`: 1 to 1,000. `after`: `next_cursor` of the page before.
+
+A page is found by where the one before ended, never by counting rows off, so the last page costs what the first does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from chatapp.errors import InvalidInput
+from chatapp.store.database import Transaction
+
+Kind = Literal["text", "choice", "moment", "number", "yes_no", "id"]
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1_000
+MAX_COUNTED = 10_000
+"""Rows counted at most: beyond it a list says "more than"."""
+_MAX_TEXT = 200
+_MAX_CHOICES = 50
+_OWN = frozenset({"q", "order", "limit", "after"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListField:
+    """A field a list can be filtered and sorted by."""
+
+    name: str
+    column: Any
+    """SQL expression; never null where the list is sorted by it."""
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    """For `choice`: the values there are."""
+    is_searched: bool = False
+    is_sorted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What can be listed and how."""
+
+    statement: Select[Any]
+    """Yields the rows; without order and limit."""
+    identity: Any
+    """Unique column, to tell rows with the same sort key apart."""
+    fields: tuple[ListField, ...]
+    order: str = "-created_at"
+    """Where none is asked for."""
+
+    def field(self, name: str, *, param: str) -> ListField:
+        """The field of that name.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field
+        known = ", ".join(field.name for field in self.fields)
+        raise InvalidInput(f"This list has no field “{name}”. It has: {known}.", param=param)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of rows."""
+
+    rows: list[Any]
+    next_cursor: str | None
+    """Where the next page begins; None: this is the last."""
+    total: int
+    """Rows the filters let through, counted up to `MAX_COUNTED`."""
+    is_total_exact: bool
+
+
+async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, is_counted: bool = True) -> Found:
+    """One page of a list.
+
+    Args:
+        tx: the transaction; its tenant confines the rows as in any statement.
+        listing: what is listed.
+        wanted: the grammar of this module.
+        is_counted: whether `total` is wanted; without it, it is 0.
+
+    Raises:
+        InvalidInput: an unknown field, or a value that does not fit its kind; `param` names it.
+    """
+    conditions = _conditions(listing, wanted)
+    limit = _limit(wanted.get("limit", ""))
+    descending = (name := wanted.get("order") or listing.order).startswith("-")
+    key = listing.field(name.removeprefix("-"), param="order")
+    if not key.is_sorted:
+        raise InvalidInput(f"This list cannot be sorted by {key.name}.", param="order")
+    filtered = listing.statement.where(*conditions)
+    page = filtered.add_columns(key.column, listing.identity)
+    if after := wanted.get("after"):
+        page = page.where(_behind(key, listing.identity, after, descending))
+    ordering = (key.column, listing.identity)
+    page = page.order_by(*(each.desc() if descending else each.asc() for each in ordering)).limit(limit + 1)
+    found = (await tx.session.execute(page)).all()
+    next_cursor = _cursor(found[limit - 1][-2], found[limit - 1][-1]) if len(found) > limit else None
+    total = await _count(tx, filtered) if is_counted else 0
+    return Found([tuple(row)[:-2] for row in found[:limit]], next_cursor, min(total, MAX_COUNTED), total <= MAX_COUNTED)
+
+
+async def _count(tx: Transaction, filtered: Select[Any]) -> int:
+    inner = filtered.limit(MAX_COUNTED + 1).subquery()
+    return (await tx.session.execute(select(func.count()).select_from(inner))).scalar_one()
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return DEFAULT_LIMIT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+        raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}.", param="limit")
+    return int(text)
+
+
+def _conditions(listing: Listing, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if words := wanted.get("q", "").strip():
+        searched = [field.column for field in listing.fields if field.is_searched]
+        text = _text(words, "q")
+        conditions.append(or_(*(column.icontains(text, autoescape=True) for column in searched)))
+    for param, value in wanted.items():
+        if param in _OWN or not value:
+            continue
+        name, _, operator = param.partition(".")
+        conditions.append(_condition(listing.field(name, param=param), operator, value, param))
+    return conditions
+
+
+def _condition(field: ListField, operator: str, value: str, param: str) -> ColumnElement[bool]:
+    if operator == "has" and field.kind == "text":
+        return field.column.icontains(_text(value, param), autoescape=True)
+    if operator in {"from", "to"} and field.kind in {"moment", "number"}:
+        bound = _value(field, value, param)
+        return field.column >= bound if operator == "from" else field.column < bound
+    if operator:
+        raise InvalidInput(f"{field.name} cannot be filtered by “.{operator}”.", param=param)
+    parts = value.split(",")
+    if len(parts) > _MAX_CHOICES:
+        raise InvalidInput(f"At most {_MAX_CHOICES} values of {field.name} can be asked for at once.", param=param)
+    return field.column.in_([_value(field, part, param) for part in parts])
+
+
+def _value(field: ListField, text: str, param: str) -> Any:
+    try:
+        return _READERS[field.kind](_text(text, param), field)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"“{text[:60]}” is not {_KINDS[field.kind]} for {field.name}.", param=param) from error
+
+
+def _text(text: str, param: str) -> str:
+    if len(text) > _MAX_TEXT or "\x00" in text:
+        raise InvalidInput(f"This has more than {_MAX_TEXT} characters, or one that is not allowed.", param=param)
+    return text
+
+
+def _moment(text: str, _: ListField) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _choice(text: str, field: ListField) -> str:
+    if text not in field.choices:
+        raise ValueError(text)
+    return text
+
+
+def _number(text: str, _: ListField) -> int:
+    number = int(text)
+    if abs(number) >= 2**63:
+        raise ValueError(text)
+    return number
+
+
+def _yes_no(text: str, _: ListField) -> bool:
+    return {"true": True, "false": False}[text] if text in {"true", "false"} else _refuse(text)
+
+
+def _refuse(text: str) -> bool:
+    raise ValueError(text)
+
+
+_READERS: dict[Kind, Callable[[str, ListField], Any]] = {
+    "text": lambda text, _: text,
+    "choice": _choice,
+    "moment": _moment,
+    "number": _number,
+    "yes_no": _yes_no,
+    "id": lambda text, _: UUID(text),
+}
+_KINDS: dict[Kind, str] = {
+    "text": "a text",
+    "choice": "one of the values",
+    "moment": "a date or moment (2026-01-31 or 2026-01-31T08:00:00Z)",
+    "number": "a whole number",
+    "yes_no": "true or false",
+    "id": "an id",
+}
+
+
+def _behind(field: ListField, identity: Any, cursor: str, descending: bool) -> ColumnElement[bool]:
+    key, last = _read_cursor(field, identity, cursor)
+    if descending:
+        return or_(field.column < key, and_(field.column == key, identity < last))
+    return or_(field.column > key, and_(field.column == key, identity > last))
+
+
+def _cursor(key: Any, identity: Any) -> str:
+    text = json.dumps([_written(key), _written(identity)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _read_cursor(field: ListField, identity: Any, cursor: str) -> Sequence[Any]:
+    try:
+        key, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        key = datetime.fromisoformat(key) if field.kind == "moment" else UUID(key) if field.kind == "id" else key
+        last = UUID(last) if isinstance(last, str) and identity.type.python_type is UUID else last
+        if isinstance(key, dict | list) or isinstance(last, dict | list | float):
+            raise TypeError(cursor)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidInput("after is no place in this list: begin again without it.", param="after") from error
+    return key, last
