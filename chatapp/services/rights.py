@@ -1,0 +1,76 @@
+"""From rows to an actor: what a person's roles and a key's scopes allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Actor, Permission, Role
+from chatapp.store.tables import ApiKeyTable, MembershipTable, UserTable
+
+PLATFORM_PERMISSIONS = frozenset({Permission.READ_ADMIN, Permission.ADMIN, Permission.PLATFORM})
+"""What a platform admin may in every tenant: administer it, and not read what its people ask and keep."""
+
+
+def roles_of(names: Iterable[str]) -> tuple[Role, ...]:
+    """The roles this version knows out of those that are kept."""
+    known = {role.value for role in Role}
+    return tuple(Role(name) for name in names if name in known)
+
+
+def permissions_of(user: UserTable, roles: Iterable[str]) -> frozenset[Permission]:
+    """What a person with these roles may do; a role this version does not know gives nothing."""
+    permissions = frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_of(roles)))
+    return permissions | PLATFORM_PERMISSIONS if user.is_platform_admin else permissions
+
+
+def person(
+    user: UserTable,
+    place: MembershipTable | None,
+    *,
+    tenant_id: UUID,
+    session_id: UUID | None = None,
+    address: str = "",
+) -> Actor:
+    """A person as they act in a tenant.
+
+    Args:
+        user: the person.
+        place: their place there; None: a platform admin who only looks at the tenant.
+        tenant_id: where they act.
+        session_id: the sign-in they act in.
+        address: network address they act from.
+    """
+    roles = place.roles if place is not None else []
+    return Actor(
+        tenant_id=tenant_id,
+        user_id=user.id,
+        permissions=permissions_of(user, roles),
+        roles=roles_of(roles),
+        email=user.email,
+        name=user.name,
+        address=address,
+        session_id=session_id,
+    )
+
+
+def key_actor(row: ApiKeyTable, user: UserTable | None, place: MembershipTable | None) -> Actor:
+    """Who acts with a key.
+
+    A person's key never allows more than the person, of this moment; one with the scope `admin` allows a platform
+    admin to act as such. A service's key never does.
+    """
+    permissions = frozenset().union(*(SCOPE_PERMISSIONS.get(scope, frozenset()) for scope in row.scopes))
+    if user is not None and place is not None:
+        if "admin" in row.scopes:
+            permissions |= PLATFORM_PERMISSIONS
+        permissions &= permissions_of(user, place.roles)
+    return Actor(
+        tenant_id=row.tenant_id,
+        user_id=row.user_id,
+        permissions=permissions,
+        roles=roles_of(place.roles) if place is not None else (),
+        email=user.email if user is not None else "",
+        name=user.name if user is not None else row.name,
+        key_id=row.id,
+    )
