@@ -16,20 +16,16 @@ import sys
 import time
 from pathlib import Path
 
+import system_parts
+import torch_build
+from programs import SetupFailed, attempt, run
+
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
 _STAMPS = VENV / "setup.json"
-_TORCH = "torch==2.13.0"
 _LOCKS = ("requirements-installer.lock", "requirements.lock")
 _TEST_LOCK = "requirements-test.lock"
-
-_SYSTEM_PARTS = {
-    "chromium": ("a Chromium browser", ("chromium", "chromium-browser", "google-chrome")),
-    "redis-server": ("Redis", ("redis-server",)),
-    "postgresql": ("PostgreSQL", ("initdb",)),
-}
-"""Package: what it is, and the programs of which any one will do."""
 
 _CHECKS = (
     ("format", ("ruff", "format", "--check", ".")),
@@ -40,14 +36,6 @@ _CHECKS = (
 _FAST_TESTS = ("pytest", "-q", "-m", "not e2e and not slow", "--ignore=tests/e2e")
 _ALL_TESTS = ("pytest", "-n", "2", "--dist", "loadfile")
 """Two at a time: browsers and databases keep a machine of two cores busy."""
-
-
-class SetupFailed(SystemExit):
-    """Ends the program with one sentence that says what to do."""
-
-    def __init__(self, sentence: str) -> None:
-        """Keep the sentence; the interpreter prints it and exits with 1."""
-        super().__init__(f"\n{sentence}")
 
 
 def main(arguments: list[str]) -> None:
@@ -85,15 +73,18 @@ def _check() -> None:
 
 
 def _test() -> None:
+    # First what may have to be asked for: minutes of installing come behind it.
+    is_browser_missing = system_parts.provide()
     install_tests()
-    _install_system_parts()
+    if is_browser_missing:
+        _install_browser()
     _run_checks((*_CHECKS, ("tests", _ALL_TESTS)))
 
 
 def install() -> None:
     """Install everything the product needs to run."""
     _step("environment", "Making a virtual environment in .venv", _make_environment, sys.version)
-    _step("torch", f"Installing {_TORCH}", _install_torch, _TORCH)
+    _step("torch", f"Installing {torch_build.VERSION}", _install_torch, torch_build.VERSION)
     for name in _LOCKS:
         what = "Installing the installer" if "installer" in name else "Installing the pinned packages"
         _step(name, what, lambda name=name: _install_lock(name), _digest(name))
@@ -138,89 +129,33 @@ def _digest(name: str) -> str:
 
 def _make_environment() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
-    _do([sys.executable, "-m", "venv", str(VENV)], "The virtual environment could not be made.")
+    run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment could not be made.")
 
 
 def _install_torch() -> None:
-    # With pip, which reads where this machine keeps builds of its own: a CPU build is taken where one is at hand.
-    # Without dependencies: those of the build for GPUs are gigabytes that nothing here uses.
-    _pip("install", "--no-deps", _TORCH)
+    torch_build.install(PYTHON, _pip())
 
 
 def _install_lock(name: str) -> None:
     if "installer" in name:
-        _pip("install", "--require-hashes", "--no-deps", "-r", name)
-        return
-    uv = str(VENV / "bin" / "uv")
-    command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--no-deps", "-r", name]
-    _do([*command, "--no-progress"], _no_packages("the packages"), drop=(" + ", " - ", " ~ "))
-    if name == "requirements.lock":
-        _complete_torch()
+        command, shown = [*_pip(), "install", "--require-hashes", "--no-deps", "-r", name], ()
+    else:
+        uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON)]
+        command = [*uv, "--require-hashes", "--no-deps", "--no-progress", "-r", name]
+        shown = ("Resolved", "Prepared", "Installed")
+    run(command, "Installing the packages failed. Is the package index reachable from this machine?", shown=shown)
 
 
-def _complete_torch() -> None:
-    """Install the libraries a build for GPUs names, when it cannot be imported without them."""
-    if subprocess.run([str(PYTHON), "-c", "import torch"], capture_output=True, check=False).returncode == 0:
-        return
-    code = (
-        "from importlib.metadata import requires; from packaging.requirements import Requirement as R\n"
-        "wanted = [R(r) for r in requires('torch')]\n"
-        "print(*(f'{r.name}{r.specifier}' for r in wanted if r.name.startswith(('nvidia', 'cuda', 'triton'))\n"
-        "        and (r.marker is None or r.marker.evaluate({'extra': ''}))), sep='\\n')"
-    )
-    names = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    print(f"  torch came as a build for GPUs, which needs {len(names)} more packages", flush=True)
-    _pip("install", *names)
+def _pip() -> list[str]:
+    # Quiet and without its advice: what it says is shown when it fails.
+    return [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", "-q"]
 
 
-def _pip(*arguments: str) -> None:
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "-q", *arguments]
-    _do(command, _no_packages("a package"))
-
-
-def _no_packages(what: str) -> str:
-    return f"Installing {what} failed; the lines above say why. Is the package index reachable from this machine?"
-
-
-def _do(command: list[str], sentence: str, drop: tuple[str, ...] = ()) -> None:
-    """Run a program to its end; lines it prints that begin with one of `drop` are not shown."""
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, **options) as process:
-        for line in process.stdout:
-            if not line.startswith(drop or "\0"):
-                print(f"  {line}", end="", flush=True)
-    if process.returncode:
-        raise SetupFailed(sentence)
-
-
-def _install_system_parts() -> None:
-    """Have a browser, Redis and PostgreSQL for the tests, from the system's packages where they may be installed."""
-    missing = [package for package, (_, programs) in _SYSTEM_PARTS.items() if not any(map(_find_program, programs))]
-    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        print(f"- Installing {', '.join(missing)} for the tests ...", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "-q"],
-            ["apt-get", "install", "-yq", "--no-install-recommends", *missing],
-        ):
-            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
-        missing = [package for package in missing if not any(map(_find_program, _SYSTEM_PARTS[package][1]))]
-    if "chromium" in missing and _install_playwright_browser():
-        missing.remove("chromium")
-    if missing:
-        wanted = ", ".join(f"{_SYSTEM_PARTS[package][0]} (package `{package}`)" for package in missing)
-        raise SetupFailed(f"The tests need {wanted}: install from your system's packages and run the command again.")
-
-
-def _find_program(name: str) -> bool:
-    # Debian keeps PostgreSQL's programs out of the path.
-    return shutil.which(name) is not None or any(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-
-
-def _install_playwright_browser() -> bool:
+def _install_browser() -> None:
     print("- Installing Playwright's own Chromium ...", flush=True)
-    command = [str(PYTHON), "-m", "playwright", "install", "chromium"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    reason = attempt([str(PYTHON), "-m", "playwright", "install", "chromium"])
+    if reason is not None:
+        system_parts.refuse_without_browser(reason)
 
 
 def _run_checks(checks) -> None:

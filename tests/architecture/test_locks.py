@@ -47,7 +47,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 def test_the_torch_that_is_installed_is_the_one_asked_for() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     torch = next(name for name in project["project"]["dependencies"] if name.startswith("torch=="))
-    assert f'"{torch}"' in (PROJECT / "deploy" / "setup.py").read_text()
+    assert f'"{torch}"' in (PROJECT / "deploy" / "torch_build.py").read_text()
 
 
 def test_the_lock_of_the_pages_names_no_registry() -> None:
