@@ -186,7 +186,7 @@ class TurnStream {
       this.update({ phase: "streaming", text: this.next.text + value, problem: "" });
       if (isBeginning) this.flush();
     } else if (event === "status") this.update({ stage: value.text || "", problem: "" });
-    else if (event === "sources") this.update({ sources: value });
+    else if (event === "sources") this.update({ sources: [...this.next.sources, ...value] });
     else if (event === "reset") this.update({ ...EMPTY });
     else if (event === "done") this.finish("done", { done: value });
   }

@@ -41,18 +41,20 @@ _MIN_SOURCE_TOKENS = 60
 
 
 async def compose(turn: Turn) -> Turn:
-    """Choose what the model sees, and tell the readers which sources those are."""
+    """Choose what the model sees. Readers get to know a source when the answer mentions it."""
     sources = _affordable(turn.sources, _documents_tokens(turn))
     turn = replace(turn, sources=sources)
-    if turn.is_searching:
-        await turn.writer.emit("sources", [describe_source(source) for source in sources])
+    if sources:
+        count = len({source.retrieved.chunk.document_id for source in sources})
+        text = "Reading a document" if count == 1 else f"Reading {count} documents"
+        await turn.writer.emit("status", {"stage": "compose", "text": text})
     if turn.route.provider.quotes:
         return replace(turn, excerpts=await choose_excerpts(turn.standalone_question, sources))
     return replace(turn, messages=_messages(turn))
 
 
 def describe_source(source: Source) -> dict[str, Any]:
-    """A source as readers get it, small enough to send before every answer."""
+    """A source as readers get it."""
     chunk = source.retrieved.chunk
     return {
         "number": source.number,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,7 @@ class EventWriter:
         self._sequence = first - 1
         self._is_silent = False
         self._pieces: list[str] = []
+        self._sources: list[dict[str, Any]] = []
         self._has_text = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
 
@@ -59,9 +61,15 @@ class EventWriter:
         await self.flush()
         await self._append(kind, data)
 
-    def add_text(self, text: str) -> None:
-        """Write text; it is appended within a frame."""
+    def add_text(self, text: str, sources: Sequence[dict[str, Any]] = ()) -> None:
+        """Write text; it is appended within a frame.
+
+        Args:
+            text: what comes next.
+            sources: those it mentions for the first time; readers know them before the text is there.
+        """
         self._pieces.append(text)
+        self._sources += sources
         self._has_text.set()
         if self._pump is None:
             self._pump = asyncio.create_task(self._append_frames())
@@ -93,9 +101,12 @@ class EventWriter:
             await asyncio.sleep(FRAME_SECONDS)
 
     async def _append_text(self) -> None:
-        text = "".join(self._pieces)
+        text, sources = "".join(self._pieces), self._sources
         self._pieces.clear()
+        self._sources = []
         self._has_text.clear()
+        if sources:
+            await self._append("sources", sources)
         if text:
             await self._append("delta", text)
 

@@ -6,8 +6,9 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
-from chatapp.domain import Usage
+from chatapp.domain import Source, Usage
 from chatapp.errors import ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.pipeline.compose import describe_source
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.tokens import estimate_message_tokens, estimate_tokens
 from chatapp.pipeline.turn import Stopped, Turn
@@ -30,7 +31,12 @@ async def generate(turn: Turn) -> Turn:
     relay.finish()
     await turn.writer.flush()
     done = replace(
-        turn, answer=relay.answer, finish_reason=relay.finish_reason, ttft_ms=relay.ttft_ms, error=error or turn.error
+        turn,
+        answer=relay.answer,
+        sources=relay.sources,
+        finish_reason=relay.finish_reason,
+        ttft_ms=relay.ttft_ms,
+        error=error or turn.error,
     )
     return done.with_usage(relay.usage or _estimated_usage(turn, relay.answer))
 
@@ -42,6 +48,8 @@ class _Relay:
         self._turn = turn
         self._filter = MarkFilter(len(turn.sources))
         self._pieces: list[str] = []
+        self._announced = 0
+        """How many of the sources mentioned the readers have been told."""
         self.finish_reason = ""
         self.usage: Usage | None = None
         self.ttft_ms: float | None = None
@@ -49,6 +57,13 @@ class _Relay:
     @property
     def answer(self) -> str:
         return "".join(self._pieces)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources as the answer numbers them: in the order of their first mention, then those not mentioned."""
+        by_number = {source.number: source for source in self._turn.sources}
+        mentioned = [by_number.pop(number) for number in self._filter.mentioned]
+        return tuple(replace(source, number=at) for at, source in enumerate((*mentioned, *by_number.values()), 1))
 
     async def run(self) -> None:
         turn = self._turn
@@ -82,9 +97,12 @@ class _Relay:
         self._add(self._filter.finish())
 
     def _add(self, text: str) -> None:
-        if text:
-            self._pieces.append(text)
-            self._turn.writer.add_text(text)
+        if not text:
+            return
+        self._pieces.append(text)
+        before, self._announced = self._announced, len(self._filter.mentioned)
+        fresh = self.sources[before : self._announced] if self._announced > before else ()
+        self._turn.writer.add_text(text, [describe_source(source) for source in fresh])
 
     def _too_slow(self) -> ProviderTimeout:
         if self.ttft_ms is None:

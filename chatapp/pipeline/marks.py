@@ -1,7 +1,8 @@
 """Citation marks in an answer: `[1]`.
 
-Models write them in several ways. The filter makes them uniform while the answer streams and drops numbers no source
-has, so that what a person saw arriving and what is kept are the same text.
+Models write them in several ways, with the numbers the sources had in the prompt. While the answer streams the filter
+makes them uniform, drops numbers no source has, and numbers the sources anew in the order in which they are mentioned,
+so that the first mark one reads is [1] and what a person saw arriving and what is kept are the same text.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _next_fence(fence: str, seen: str) -> str:
 
 
 class MarkFilter:
-    """Passes an answer on piece by piece with its marks made uniform.
+    """Passes an answer on piece by piece with its marks made uniform and numbered in the order of their first mention.
 
     The output joined is the same however the input is cut. At most one mark's length is held back. Code between
     backticks is passed as it is.
@@ -74,8 +75,15 @@ class MarkFilter:
         """
         self._known = known
         self._held = ""
+        self._numbers: dict[int, int] = {}
+        """The number a source has in the answer by the one it had before."""
         self._fence = ""
         """The backticks that opened the code we are in; empty outside."""
+
+    @property
+    def mentioned(self) -> list[int]:
+        """The sources mentioned so far by the numbers they had, in the order of their new ones from 1."""
+        return list(self._numbers)
 
     def feed(self, piece: str) -> str:
         """Take a piece and give what is certain."""
@@ -124,4 +132,5 @@ class MarkFilter:
     def _rewritten(self, match: re.Match[str]) -> str:
         listed = match.group(2) or match.group(3)
         known = [int(number) for number in listed.split(",") if 1 <= int(number) <= self._known]
-        return match.group(1) + "".join(f"[{number}]" for number in known) if known else ""
+        shown = [self._numbers.setdefault(number, len(self._numbers) + 1) for number in known]
+        return match.group(1) + "".join(f"[{number}]" for number in shown) if shown else ""

@@ -109,6 +109,7 @@ def annotation(citation: Citation) -> dict[str, Any]:
 
 def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> TraceTable:
     error = turn.error.message if turn.error else ""
+    numbers = {str(source.retrieved.chunk.id): source.number for source in turn.sources}
     attempt = {
         "provider": turn.route.provider_name,
         "model": turn.route.model,
@@ -132,8 +133,9 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         "best_cosine": round(turn.retrieved.best_cosine, 4),
         "best_coverage": round(turn.retrieved.best_coverage, 4),
         "retrieval_ms": {name: round(value, 2) for name, value in turn.retrieved.timings_ms.items()},
-        "retrieval": [dict(chunk) for chunk in turn.retrieved.chunks],
-        "used": [source.number for source in turn.sources],
+        # The numbers of the answer; what was found and not used has none.
+        "retrieval": [{**chunk, "number": numbers.get(chunk["chunk_id"])} for chunk in turn.retrieved.chunks],
+        "used": sorted(numbers.values()),
         "citations": citations,
         "parameters": dict(turn.parameters),
         "spans": [

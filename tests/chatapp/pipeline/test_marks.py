@@ -33,6 +33,14 @@ def test_the_text_is_the_same_however_it_is_cut() -> None:
         assert passed(pieces) == UNIFORM, pieces
 
 
+def test_sources_are_numbered_in_the_order_in_which_they_are_mentioned() -> None:
+    text, answer = "Up [4], down [2][4], `[1]` flat [5, 2]. [9]", "Up [1], down [2][1], `[1]` flat [3][2]."
+    for pieces in ([text], list(text)):
+        marks = MarkFilter(5)
+        assert "".join(map(marks.feed, pieces)) + marks.finish() == answer
+        assert marks.mentioned == [4, 2, 5]
+
+
 def test_without_sources_every_text_passes_at_once() -> None:
     marks = MarkFilter(0)
     assert marks.feed("array[1] ") == "array[1] "

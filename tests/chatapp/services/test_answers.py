@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from uuid import UUID
 
@@ -172,6 +173,33 @@ async def test_numbers_no_source_has_never_reach_the_reader(actor: Actor, add_mo
     assert ended.answer == "Noon [1]. Never."
     assert "".join(json.loads(event.data) for event in events if event.kind == "delta") == ended.answer
     assert [annotation["file_citation"]["number"] for annotation in ended.citations] == [1]
+
+
+@pytest.mark.usefixtures("handbook")
+async def test_citations_are_numbered_as_one_reads_them_in_stream_history_and_trace(
+    actor: Actor, add_model: AddModel
+) -> None:
+    await put(actor, "Plans", "plans.md", SECRET)
+    model = await add_model("scripted?answer=Late+%5B2%5D.+Noon+%5B1%5D%5B2%5D.&piece=3")
+    turn = await turns.start(actor, question="When does the canteen open?", model=model)
+    events = [event async for event in turns.events(actor, turn.id)]
+    ended = await turns.get(actor, turn.id)
+
+    assert ended.answer == "Late [1]. Noon [2][1]."
+    assert [annotation["file_citation"]["number"] for annotation in ended.citations] == [1, 2, 1]
+    await assert_citations_are_exact(actor, ended)
+    known: list[dict[str, object]] = []
+    for event in events:
+        if event.kind == "sources":
+            known += json.loads(event.data)
+        elif event.kind == "delta":
+            shown = "".join(json.loads(each.data) for each in events[: events.index(event) + 1] if each.kind == "delta")
+            assert set(map(int, re.findall(r"\[(\d+)\]", shown))) <= {source["number"] for source in known}
+    assert known == ended.sources[:2]
+    trace = await traces.get(actor, turn.id)
+    by_chunk = {source["chunk_id"]: source["number"] for source in ended.sources}
+    assert {chunk["chunk_id"]: chunk["number"] for chunk in trace["retrieval"] if chunk["number"]} == by_chunk
+    assert trace["used"] == sorted(by_chunk.values())
 
 
 @pytest.mark.usefixtures("handbook")
