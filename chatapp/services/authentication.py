@@ -5,37 +5,58 @@ These functions run before an actor is known, so they take none; everything afte
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Actor, Permission, Role, utc_now
-from chatapp.errors import InvalidInput, NotSignedIn
+from chatapp.domain import Actor, utc_now
+from chatapp.errors import Conflict, InvalidInput, NotSignedIn
 from chatapp.limits import attempts
+from chatapp.services import one_time_links, passwords, rights, tokens
+from chatapp.services.one_time_links import OpenedLink
+from chatapp.services.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS, hash_password
+from chatapp.services.rights import permissions_of, roles_of
+from chatapp.services.tokens import KEY_PREFIX, new_key, new_token
 from chatapp.settings import get_settings
 from chatapp.store import api_keys, audit, sessions, users
+from chatapp.store import one_time_links as link_rows
 from chatapp.store.database import Transaction, system_transaction, transaction
-from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, UserTable
+from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, TenantTable, UserTable
 
-if TYPE_CHECKING:
-    from argon2 import PasswordHasher
+__all__ = [
+    "KEY_PREFIX",
+    "MAX_PASSWORD_CHARACTERS",
+    "MIN_PASSWORD_CHARACTERS",
+    "SignIn",
+    "actor_now",
+    "actor_of_key",
+    "actor_of_session",
+    "actor_of_session_hash",
+    "begin_session",
+    "forget_cached_actors",
+    "hash_password",
+    "new_key",
+    "new_token",
+    "permissions_of",
+    "redeem_link",
+    "roles_of",
+    "session_hash",
+    "sign_in",
+    "sign_out",
+]
 
-KEY_PREFIX = "sk-chatapp-"
-MIN_PASSWORD_CHARACTERS = 12
-MAX_PASSWORD_CHARACTERS = 1024
-"""Argon2 takes any length; a megabyte of password only costs time."""
 _MAX_EMAIL_CHARACTERS = 254
 _ACTOR_LIFETIME_SECONDS = 0.5
 """How long an actor is believed without asking the database: a session that ended is refused within a second."""
 _MAX_CACHED_ACTORS = 10_000
-_KEY_USE_NOTED_EACH_SECONDS = 60.0
+_USE_NOTED_EACH_SECONDS = 60.0
 _WRONG = "The address or the password is not right."
+_ELSEWHERE = (
+    "Your organisation does not take passwords. Choose its button on the sign-in page to sign in through its own "
+    "identity provider."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +77,14 @@ class _Actors:
 
 
 async def sign_in(
-    email: str, password: str, *, address: str = "", user_agent: str = "", previous_token: str | None = None
+    email: str,
+    password: str,
+    *,
+    address: str = "",
+    user_agent: str = "",
+    previous_token: str | None = None,
+    link: str | None = None,
+    new_password: str | None = None,
 ) -> SignIn:
     """Begin a session for a person who knows their password.
 
@@ -68,9 +96,13 @@ async def sign_in(
         address: network address the request came from.
         user_agent: the browser, for the person's list of sign-ins.
         previous_token: the session the browser held until now, which ends.
+        link: secret of an invitation: the person joins its tenant and begins there.
+        new_password: takes the place of one an admin chose, which leads into no further tenant.
 
     Raises:
-        NotSignedIn: no such person, the wrong password, or the person is disabled or in no tenant.
+        NotSignedIn: no such person, the wrong password, or the person is disabled or in no tenant; with the right
+            password also: the link is gone, or the tenant takes no passwords.
+        InvalidInput: the invitation needs a password the person chose, and none or a short one was given.
         RateLimited: the account or the address failed too often.
     """
     if len(email) > _MAX_EMAIL_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
@@ -78,60 +110,139 @@ async def sign_in(
     await attempts.count_attempt(email, address)
     async with system_transaction(readonly=True) as tx:
         user = await users.by_email(tx, email)
-        places = [] if user is None else await users.memberships(tx, user.id)
-    stored = user.password_hash if user is not None else None
-    is_right = await asyncio.to_thread(_verify, stored, password)
-    if user is None or not is_right or user.is_disabled or not places:
+        # Looked for in any case, so that an unknown person costs what a known one does.
+        places = await users.places(tx, user.id if user is not None else uuid4())
+    is_right = await passwords.is_right(user.password_hash if user is not None else None, password)
+    is_somebody = bool(places or link) or (user is not None and user.is_platform_admin)
+    if user is None or not is_right or user.is_disabled or not is_somebody:
         await attempts.count_failure(address)
         raise NotSignedIn(_WRONG)
     await attempts.forget_attempts(email)
-    return await _begin(user, places[0], address=address, user_agent=user_agent, previous_token=previous_token)
+    if link:
+        user, place = await _join(user, link, new_password)
+        tenant_id = place.tenant_id
+    else:
+        tenant_id, place = await _entry(user, places)
+    return await begin_session(
+        user,
+        place,
+        tenant_id=tenant_id,
+        method="password",
+        address=address,
+        user_agent=user_agent,
+        previous_token=previous_token,
+    )
 
 
-async def redeem_link(token: str, password: str, *, address: str = "", user_agent: str = "") -> SignIn:
+async def redeem_link(
+    token: str, password: str, *, address: str = "", user_agent: str = "", previous_token: str | None = None
+) -> SignIn:
     """Set a password with a one-time link and begin a session. Earlier sessions of the person end.
 
+    Args:
+        token: the link's secret.
+        password: the one to set.
+        address: network address the request came from.
+        user_agent: the browser, for the person's list of sign-ins.
+        previous_token: the session the browser held until now, which ends.
+
     Raises:
-        NotSignedIn: the link is unknown, was used or has expired.
+        NotSignedIn: the link is unknown, was used or has expired, or the tenant takes no passwords.
+        Conflict: the link invites somebody who has an account: they sign in to join.
         InvalidInput: the password is too short or too long.
         RateLimited: the address tried too many links.
     """
     password_hash = await hash_password(password)
-    await attempts.count_attempt(f"link:{_hash(token)}", address)
+    await attempts.count_attempt(f"link:{tokens.hash_of(token)}", address)
+    places: list[tuple[MembershipTable, TenantTable]] = []
     async with system_transaction() as tx:
-        user, places = await _use_link(tx, token)
-        if user is not None:
-            user.password_hash = password_hash
-            await sessions.revoke_all(tx, user.id)
-    if user is None:
+        opened = await one_time_links.open_link(tx, token)
+        _refuse_password(opened)
+        is_used = opened is not None and opened.kind != "join" and await link_rows.use(tx, opened.row.id)
+        if opened is not None and is_used:
+            await _set_password(tx, opened, password_hash)
+            places = await users.places(tx, opened.user.id)
+    if opened is None or not is_used:
         await attempts.count_failure(address)
-        raise NotSignedIn("This link was used already or has expired. Ask for a new one.")
+        if opened is not None and opened.kind == "join":
+            raise Conflict("You have an account here already. Sign in with its password to join.")
+        raise NotSignedIn(one_time_links.GONE)
     forget_cached_actors()
-    return await _begin(user, places[0], address=address, user_agent=user_agent, previous_token=None)
+    tenant_id, place = await _entry(opened.user, places, wanted=opened.place)
+    return await begin_session(
+        opened.user,
+        place,
+        tenant_id=tenant_id,
+        method="link",
+        address=address,
+        user_agent=user_agent,
+        previous_token=previous_token,
+    )
 
 
-async def _use_link(tx: Transaction, token: str) -> tuple[UserTable | None, list[MembershipTable]]:
-    link = await users.link_by_hash(tx, _hash(token), now=utc_now())
-    user = await users.by_id(tx, link.user_id) if link is not None else None
-    if link is None or user is None or user.is_disabled:
-        return None, []
-    places = await users.memberships(tx, user.id)
-    if not places or not await users.use_link(tx, link.id):
-        return None, []
-    return user, places
+def _refuse_password(opened: OpenedLink | None) -> None:
+    if opened is None or opened.tenant is None or opened.user.is_platform_admin:
+        return
+    if not opened.tenant.has_password_sign_in:
+        raise NotSignedIn(_ELSEWHERE)
 
 
-async def is_link_valid(token: str) -> bool:
-    """Whether a one-time link still opens."""
+async def _set_password(tx: Transaction, opened: OpenedLink, password_hash: str) -> None:
+    opened.user.password_hash, opened.user.is_password_given = password_hash, False
+    if opened.place is not None:
+        opened.place.accepted_at = utc_now()
+    await link_rows.forget(tx, opened.user.id, "reset")
+    await sessions.revoke_all(tx, opened.user.id)
+    await tx.session.flush()
+
+
+async def _join(user: UserTable, link: str, new_password: str | None) -> tuple[UserTable, MembershipTable]:
+    """Make the invited place of a person whose password was right their own."""
+    password_hash = await hash_password(new_password, param="new_password") if new_password else None
+    async with system_transaction() as tx:
+        opened = await one_time_links.open_link(tx, link)
+        if opened is None or opened.place is None or opened.user.id != user.id:
+            raise NotSignedIn(one_time_links.GONE)
+        _refuse_password(opened)
+        if opened.user.is_password_given and password_hash is None:
+            raise InvalidInput("An admin chose your password. To join, choose one of your own.", param="new_password")
+        if not await link_rows.use(tx, opened.row.id):
+            raise NotSignedIn(one_time_links.GONE)
+        opened.place.accepted_at = utc_now()
+        if password_hash is not None:
+            opened.user.password_hash, opened.user.is_password_given = password_hash, False
+            await sessions.revoke_all(tx, user.id)
+    forget_cached_actors()
+    async with transaction(rights.person(opened.user, opened.place, tenant_id=opened.place.tenant_id)) as tx:
+        await audit.write(tx, "invitation.accepted", user.id, email=user.email)
+    return opened.user, opened.place
+
+
+async def _entry(
+    user: UserTable,
+    places: Sequence[tuple[MembershipTable, TenantTable]],
+    *,
+    wanted: MembershipTable | None = None,
+) -> tuple[UUID, MembershipTable | None]:
+    """Where a person who has proved who they are with a password begins: where they were last, if they still may."""
+    open_places = [place for place, tenant in places if tenant.has_password_sign_in or user.is_platform_admin]
     async with system_transaction(readonly=True) as tx:
-        return await users.link_by_hash(tx, _hash(token), now=utc_now()) is not None
+        last_id = wanted.tenant_id if wanted is not None else await sessions.last_tenant_id(tx, user.id)
+        first = await users.first_tenant(tx) if user.is_platform_admin and not open_places else None
+    if open_places:
+        place = next((place for place in open_places if place.tenant_id == last_id), open_places[0])
+        return place.tenant_id, place
+    if first is not None:
+        # Nobody can lock a platform admin out by taking their last place.
+        return first.id, None
+    raise NotSignedIn(_ELSEWHERE if places else "You are in no organisation yet. Open your invitation to join one.")
 
 
 async def sign_out(token: str) -> None:
     """End the session behind a cookie's value; an unknown one is no error."""
     async with system_transaction() as tx:
-        await sessions.revoke(tx, _hash(token))
-    _Actors.by_hash.pop(_hash(token), None)
+        await sessions.revoke(tx, tokens.hash_of(token))
+    _Actors.by_hash.pop(tokens.hash_of(token), None)
 
 
 async def actor_of_session(token: str) -> Actor | None:
@@ -144,12 +255,17 @@ async def actor_of_session_hash(token_hash: str) -> Actor | None:
     cached = _cached(token_hash)
     if cached is not None:
         return cached
+    now = utc_now()
     async with system_transaction(readonly=True) as tx:
-        found = await sessions.find(tx, token_hash, now=utc_now())
+        found = await sessions.find(tx, token_hash, now=now)
     if found is None:
         return None
     session, user, place = found
-    return _remember(token_hash, _person(user, place, session_id=session.id))
+    # Once a minute is enough for a person to see which sign-ins live, and keeps the write off the busy path.
+    if now - session.last_seen_at >= timedelta(seconds=_USE_NOTED_EACH_SECONDS):
+        async with system_transaction() as tx:
+            await sessions.note_seen(tx, session.id, moment=now)
+    return _remember(token_hash, rights.person(user, place, tenant_id=session.tenant_id, session_id=session.id))
 
 
 async def actor_of_key(key: str) -> Actor | None:
@@ -159,7 +275,7 @@ async def actor_of_key(key: str) -> Actor | None:
     """
     if not key.startswith(KEY_PREFIX):
         return None
-    key_hash = _hash(key)
+    key_hash = tokens.hash_of(key)
     cached = _cached(key_hash)
     if cached is not None:
         return cached
@@ -169,7 +285,7 @@ async def actor_of_key(key: str) -> Actor | None:
         return None
     row, user, place = found
     await _note_use(row)
-    return _remember(key_hash, _key_actor(row, user, place))
+    return _remember(key_hash, rights.key_actor(row, user, place))
 
 
 async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | None) -> Actor | None:
@@ -186,41 +302,16 @@ async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | Non
     async with system_transaction(readonly=True) as tx:
         if key_id is not None:
             found = await api_keys.find_by_id(tx, key_id, now=utc_now())
-            return _key_actor(*found) if found else None
+            return rights.key_actor(*found) if found else None
         user = await users.by_id(tx, user_id) if user_id is not None else None
         places = await users.memberships(tx, user.id) if user is not None and not user.is_disabled else []
     place = next((place for place in places if place.tenant_id == tenant_id), None)
-    return _person(user, place) if user is not None and place is not None else None
+    return rights.person(user, place, tenant_id=tenant_id) if user is not None and place is not None else None
 
 
 def session_hash(token: str) -> str:
     """The hash under which a session is kept: tells one session from another and opens none."""
-    return _hash(token)
-
-
-async def hash_password(password: str) -> str:
-    """Hash a new password with Argon2id, in a thread.
-
-    Raises:
-        InvalidInput: it is too short or too long.
-    """
-    if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
-        raise InvalidInput(
-            f"A password has {MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters.", param="password"
-        )
-    return await asyncio.to_thread(_hasher().hash, password.encode("utf-8", "surrogatepass"))
-
-
-def new_token() -> tuple[str, str]:
-    """A fresh secret and its hash: 256 random bits for the holder, what the database keeps."""
-    token = secrets.token_urlsafe(32)
-    return token, _hash(token)
-
-
-def new_key() -> tuple[str, str]:
-    """A fresh API key and its hash."""
-    key = KEY_PREFIX + secrets.token_urlsafe(32)
-    return key, _hash(key)
+    return tokens.hash_of(token)
 
 
 def forget_cached_actors() -> None:
@@ -228,73 +319,54 @@ def forget_cached_actors() -> None:
     _Actors.by_hash.clear()
 
 
-async def _begin(
-    user: UserTable, place: MembershipTable, *, address: str, user_agent: str, previous_token: str | None
+async def begin_session(
+    user: UserTable,
+    place: MembershipTable | None,
+    *,
+    method: str,
+    tenant_id: UUID | None = None,
+    address: str = "",
+    user_agent: str = "",
+    previous_token: str | None = None,
 ) -> SignIn:
+    """Begin a session for a person who has proved who they are.
+
+    Args:
+        user: the person.
+        place: their place in the tenant they look at first; None: a platform admin without one in `tenant_id`.
+        method: how they proved it: `password`, `link` or `oidc`.
+        tenant_id: the tenant, where `place` is None.
+        address: network address the request came from.
+        user_agent: the browser, for the person's list of sign-ins.
+        previous_token: the session the browser held until now, which ends.
+    """
+    tenant_id = place.tenant_id if place is not None else tenant_id
+    if tenant_id is None:
+        raise ValueError("a session is in a tenant: give a place or a tenant_id")
     token, token_hash = new_token()
     session = SessionTable(
         token_hash=token_hash,
         user_id=user.id,
-        tenant_id=place.tenant_id,
+        tenant_id=tenant_id,
+        method=method,
         address=address[:64],
         user_agent=user_agent[:400],
         expires_at=utc_now() + timedelta(days=get_settings().session_days),
     )
-    async with system_transaction() as tx:
-        if previous_token:
-            await sessions.revoke(tx, _hash(previous_token))
-        tx.session.add(session)
-    if previous_token:
-        _Actors.by_hash.pop(_hash(previous_token), None)
-    actor = _person(user, place, session_id=session.id)
+    actor = rights.person(user, place, tenant_id=tenant_id, session_id=session.id, address=session.address)
     async with transaction(actor) as tx:
-        await audit.write(tx, "session.began", session.id, address=session.address)
+        if previous_token:
+            await sessions.revoke(tx, tokens.hash_of(previous_token))
+        tx.session.add(session)
+        await audit.write(tx, "session.began", session.id, method=method)
+    if previous_token:
+        _Actors.by_hash.pop(tokens.hash_of(previous_token), None)
     return SignIn(token=token, expires_at=session.expires_at, actor=actor)
 
 
-def _person(user: UserTable, place: MembershipTable, *, session_id: UUID | None = None) -> Actor:
-    return Actor(
-        tenant_id=place.tenant_id,
-        user_id=user.id,
-        permissions=permissions_of(user, place.roles),
-        roles=roles_of(place.roles),
-        email=user.email,
-        name=user.name,
-        session_id=session_id,
-    )
-
-
-def _key_actor(row: ApiKeyTable, user: UserTable | None, place: MembershipTable | None) -> Actor:
-    permissions = frozenset().union(*(SCOPE_PERMISSIONS.get(scope, frozenset()) for scope in row.scopes))
-    if user is not None and place is not None:
-        permissions &= permissions_of(user, place.roles)
-    return Actor(
-        tenant_id=row.tenant_id,
-        user_id=row.user_id,
-        permissions=permissions,
-        roles=roles_of(place.roles) if place is not None else (),
-        email=user.email if user is not None else "",
-        name=user.name if user is not None else row.name,
-        key_id=row.id,
-    )
-
-
-def permissions_of(user: UserTable, roles: list[str]) -> frozenset[Permission]:
-    """What a person with these roles may do; a role this version does not know gives nothing."""
-    permissions = frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_of(roles)))
-    return permissions | {Permission.PLATFORM} if user.is_platform_admin else permissions
-
-
-def roles_of(names: list[str]) -> tuple[Role, ...]:
-    """The roles this version knows out of those that are kept."""
-    known = {role.value for role in Role}
-    return tuple(Role(name) for name in names if name in known)
-
-
 async def _note_use(row: ApiKeyTable) -> None:
-    # Once a minute is enough for a person to see which keys live, and keeps the write off the busy path.
     now = time.monotonic()
-    if now - _Actors.key_noted.get(row.id, -_KEY_USE_NOTED_EACH_SECONDS) < _KEY_USE_NOTED_EACH_SECONDS:
+    if now - _Actors.key_noted.get(row.id, -_USE_NOTED_EACH_SECONDS) < _USE_NOTED_EACH_SECONDS:
         return
     _Actors.key_noted[row.id] = now
     async with system_transaction() as tx:
@@ -313,33 +385,3 @@ def _remember(credential_hash: str, actor: Actor) -> Actor:
         _Actors.by_hash.clear()
     _Actors.by_hash[credential_hash] = (time.monotonic() + _ACTOR_LIFETIME_SECONDS, actor)
     return actor
-
-
-def _hash(token: str) -> str:
-    # A plain hash is enough for 256 random bits; only passwords need a slow one.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _verify(stored: str | None, password: str) -> bool:
-    from argon2.exceptions import InvalidHashError, VerificationError
-
-    nobodys = _nobodys_hash()
-    try:
-        is_right = _hasher().verify(stored or nobodys, password.encode("utf-8", "surrogatepass"))
-    except (VerificationError, InvalidHashError):
-        return False
-    return is_right and stored is not None
-
-
-@cache
-def _hasher() -> PasswordHasher:
-    from argon2 import PasswordHasher
-
-    # The library's default is the second recommendation of RFC 9106: Argon2id, 64 MiB, 3 passes, 4 lanes.
-    return PasswordHasher()
-
-
-@cache
-def _nobodys_hash() -> str:
-    # Looked at when the account does not exist, so that the answer takes as long as a wrong password's.
-    return _hasher().hash(secrets.token_bytes(16))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from urllib.parse import quote
 from uuid import UUID
 
 from chatapp.domain import Actor, Role, utc_now
 from chatapp.errors import InvalidInput, NotFound
-from chatapp.services import authentication
+from chatapp.services import authentication, one_time_links, passwords, rights
 from chatapp.settings import Settings
 from chatapp.store import audit, sessions, users
 from chatapp.store.database import system_transaction, transaction
-from chatapp.store.tables import MembershipTable, OneTimeLinkTable, TenantTable, UserTable
-
-_LINK_LIFETIME = timedelta(days=2)
+from chatapp.store.tables import MembershipTable, TenantTable, UserTable
 
 
 async def create_or_reset_admin(
@@ -36,7 +32,7 @@ async def create_or_reset_admin(
         InvalidInput: the address or the password is not valid.
     """
     email = valid_email(email)
-    password_hash = await authentication.hash_password(password) if password is not None else None
+    password_hash = await passwords.hash_password(password) if password is not None else None
     async with system_transaction() as tx:
         tenant = await users.first_tenant(tx)
         if tenant is None:
@@ -57,18 +53,11 @@ async def create_or_reset_admin(
         place.accepted_at, place.is_disabled = place.accepted_at or utc_now(), False
         place.roles = sorted({*place.roles, Role.ADMIN.value})
         await sessions.revoke_all(tx, user.id)
-        actor = Actor(
-            tenant_id=tenant.id,
-            user_id=user.id,
-            permissions=authentication.permissions_of(user, place.roles),
-            roles=authentication.roles_of(place.roles),
-            email=user.email,
-            name=user.name,
-        )
+        actor = rights.person(user, place, tenant_id=tenant.id)
     authentication.forget_cached_actors()
     async with transaction(actor) as tx:
         await audit.write(tx, "user.made_admin", actor.user_id, email=email)
-    return actor, (await new_sign_in_link(settings, actor.user_id) if password is None and actor.user_id else None)
+    return actor, (await new_sign_in_link(settings, user.id) if password is None else None)
 
 
 async def admin_actor(email: str | None = None) -> Actor:
@@ -82,14 +71,7 @@ async def admin_actor(email: str | None = None) -> Actor:
         places = await users.memberships(tx, user.id) if user else []
     if user is None or not places:
         raise NotFound("There is nobody with this address." if email else "There is no admin yet.")
-    return Actor(
-        tenant_id=places[0].tenant_id,
-        user_id=user.id,
-        permissions=authentication.permissions_of(user, places[0].roles),
-        roles=authentication.roles_of(places[0].roles),
-        email=user.email,
-        name=user.name,
-    )
+    return rights.person(user, places[0], tenant_id=places[0].tenant_id)
 
 
 def valid_email(email: str) -> str:
@@ -106,15 +88,11 @@ def valid_email(email: str) -> str:
 
 
 async def new_sign_in_link(settings: Settings, user_id: UUID) -> str:
-    """Make a one-time link with which the person sets a password; links made before stop working.
+    """Make a one-time link with which the person sets a password; resets made before stop working.
 
     Args:
         settings: for the address the link begins with.
         user_id: whose password it sets.
     """
-    token, token_hash = authentication.new_token()
     async with system_transaction() as tx:
-        # An older link that was never used would stay a way in for as long as it lives.
-        await users.forget_links(tx, user_id)
-        tx.session.add(OneTimeLinkTable(token_hash=token_hash, user_id=user_id, expires_at=utc_now() + _LINK_LIFETIME))
-    return f"{settings.effective_public_url}/auth/link?token={quote(token, safe='')}"
+        return await one_time_links.add(tx, settings, user_id, "reset", tenant_id=None, created_by=None)

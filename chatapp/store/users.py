@@ -1,16 +1,14 @@
-"""People, their places in tenants and the one-time links that let them set a password."""
+"""People and their places in tenants."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import col, func, or_, select
 
-from chatapp.domain import utc_now
 from chatapp.store.database import Transaction
-from chatapp.store.tables import MembershipTable, OneTimeLinkTable, TenantTable, UserTable
+from chatapp.store.tables import IdentityTable, MembershipTable, TenantTable, UserTable
 
 
 async def by_email(tx: Transaction, email: str) -> UserTable | None:
@@ -47,6 +45,46 @@ async def memberships(tx: Transaction, user_id: UUID) -> list[MembershipTable]:
         .order_by(col(MembershipTable.created_at), col(MembershipTable.id))
     )
     return list((await tx.session.execute(statement)).scalars())
+
+
+async def places(tx: Transaction, user_id: UUID) -> list[tuple[MembershipTable, TenantTable]]:
+    """`memberships` with the tenant each is in."""
+    statement = (
+        select(MembershipTable, TenantTable)
+        .join(TenantTable, col(TenantTable.id) == col(MembershipTable.tenant_id))
+        .where(col(MembershipTable.user_id) == user_id, *may_act())
+        .order_by(col(MembershipTable.created_at), col(MembershipTable.id))
+    )
+    return [(place, tenant) for place, tenant in (await tx.session.execute(statement)).all()]
+
+
+async def is_elsewhere(tx: Transaction, user_id: UUID, tenant_id: UUID) -> bool:
+    """Whether the person has joined a tenant other than this one, disabled there or not. System transactions only."""
+    statement = select(
+        select(MembershipTable.id)
+        .where(
+            col(MembershipTable.user_id) == user_id,
+            col(MembershipTable.tenant_id) != tenant_id,
+            col(MembershipTable.accepted_at).is_not(None),
+        )
+        .exists()
+    )
+    return bool((await tx.session.execute(statement)).scalar_one())
+
+
+async def has_joined(tx: Transaction, user_id: UUID) -> bool:
+    """Whether the person has ever come in: a password, an identity elsewhere or a place accepted makes them somebody.
+
+    System transactions only.
+    """
+    user = await by_id(tx, user_id)
+    if user is None or user.password_hash is not None or user.is_platform_admin:
+        return user is not None
+    accepted = select(MembershipTable.id).where(
+        col(MembershipTable.user_id) == user_id, col(MembershipTable.accepted_at).is_not(None)
+    )
+    known = select(IdentityTable.id).where(col(IdentityTable.user_id) == user_id)
+    return bool((await tx.session.execute(select(or_(accepted.exists(), known.exists())))).scalar_one())
 
 
 async def place_in(tx: Transaction, user_id: UUID, tenant_id: UUID) -> MembershipTable | None:
@@ -88,32 +126,3 @@ async def first_admin(tx: Transaction) -> UserTable | None:
         .limit(1)
     )
     return (await tx.session.execute(statement)).scalar_one_or_none()
-
-
-async def forget_links(tx: Transaction, user_id: UUID) -> None:
-    """Remove the person's links, used or not. System transactions only."""
-    await tx.session.execute(delete(OneTimeLinkTable).where(col(OneTimeLinkTable.user_id) == user_id))
-
-
-async def link_by_hash(tx: Transaction, token_hash: str, *, now: datetime) -> OneTimeLinkTable | None:
-    """The link with this hash that is neither used nor expired."""
-    statement = select(OneTimeLinkTable).where(
-        col(OneTimeLinkTable.token_hash) == token_hash,
-        col(OneTimeLinkTable.used_at).is_(None),
-        col(OneTimeLinkTable.expires_at) > now,
-    )
-    return (await tx.session.execute(statement)).scalar_one_or_none()
-
-
-async def use_link(tx: Transaction, link_id: UUID) -> bool:
-    """Mark the link used.
-
-    Returns:
-        False when somebody else was faster: the link opens once.
-    """
-    statement = (
-        update(OneTimeLinkTable)
-        .where(col(OneTimeLinkTable.id) == link_id, col(OneTimeLinkTable.used_at).is_(None))
-        .values(used_at=utc_now())
-    )
-    return (await tx.session.execute(statement)).rowcount == 1  # pyright: ignore[reportAttributeAccessIssue]

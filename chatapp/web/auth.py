@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, quote
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, RedirectResponse
 
 from chatapp.domain import Actor
-from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn
-from chatapp.services import authentication
+from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn, RateLimited
+from chatapp.services import authentication, one_time_links
 from chatapp.settings import Settings, get_settings
 from chatapp.web.errors import invalid_field
 from chatapp.web.origin import SAFE_METHODS, is_own_origin, safe_local_path
@@ -28,6 +29,10 @@ class Credentials(RequestBody):
     email: str = Field(min_length=1, max_length=254)
     password: str = Field(min_length=1, max_length=authentication.MAX_PASSWORD_CHARACTERS)
     next: str = "/"
+    link: str | None = Field(default=None, min_length=1, max_length=200)
+    """Secret of an invitation: the person joins its tenant."""
+    new_password: str | None = Field(default=None, max_length=authentication.MAX_PASSWORD_CHARACTERS)
+    """Takes the place of a password an admin chose, which leads into no other tenant."""
 
 
 class NewPassword(RequestBody):
@@ -36,6 +41,22 @@ class NewPassword(RequestBody):
     token: str = Field(min_length=1, max_length=200)
     password: str = Field(max_length=authentication.MAX_PASSWORD_CHARACTERS)
     next: str = "/"
+
+
+class LinkSecret(RequestBody):
+    """A one-time link somebody holds."""
+
+    token: str = Field(min_length=1, max_length=200)
+
+
+class LinkDescription(BaseModel):
+    """What a one-time link is for."""
+
+    kind: one_time_links.LinkKind
+    """`reset`: another password; `invite`: the first password, and joins; `join`: sign in to join."""
+    email: str
+    tenant_name: str
+    """Where it leads; empty for a reset."""
 
 
 def cookie_name(settings: Settings) -> str:
@@ -59,20 +80,20 @@ async def actor_from_request(request: Request) -> Actor:
         NotSignedIn: neither is there, or what is there is not valid (any more).
         NotPermitted: a cookie came with an unsafe method from a page that is not ours.
     """
+    settings = get_settings()
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, key = header.partition(" ")
         actor = await authentication.actor_of_key(key.strip()) if scheme.lower() == "bearer" else None
         if actor is None:
             raise NotSignedIn("The key is not valid.")
-        return actor
-    settings = get_settings()
+        return replace(actor, address=client_address(request, settings))
     token = request.cookies.get(cookie_name(settings))
     actor = await authentication.actor_of_session(token) if token else None
     if actor is None:
         raise NotSignedIn
     require_own_origin(request, settings)
-    return actor
+    return replace(actor, address=client_address(request, settings))
 
 
 SignedIn = Annotated[Actor, Depends(actor_from_request)]
@@ -107,10 +128,14 @@ async def login(request: Request) -> Response:
             address=client_address(request, settings),
             user_agent=request.headers.get("user-agent", ""),
             previous_token=request.cookies.get(cookie_name(settings)),
+            link=body.link,
+            new_password=body.new_password,
         )
     except AppError as error:
         if not is_form:
             raise
+        if fields.get("link"):
+            return await _back_to_link(error, fields, fields["link"])
         return RedirectResponse(f"/sign-in?{_problem(error, fields)}", status_code=303)
     return _signed_in(begun, settings, is_form=is_form, path=body.next)
 
@@ -129,20 +154,39 @@ async def redeem_link(request: Request) -> Response:
             body.password,
             address=client_address(request, settings),
             user_agent=request.headers.get("user-agent", ""),
+            previous_token=request.cookies.get(cookie_name(settings)),
         )
     except AppError as error:
         if not is_form:
             raise
-        return _back_to_link(error, fields)
+        return await _back_to_link(error, fields, fields.get("token", ""))
     return _signed_in(begun, settings, is_form=is_form, path=body.next)
 
 
 @router.get("/link")
-async def open_link(token: str = "") -> Response:
-    """Lead the holder of a one-time link to the page where the password is set."""
-    if not token or not await authentication.is_link_valid(token):
+async def open_link(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Lead the holder of a one-time link to the page where it is used.
+
+    The page is told what the link is for: `link=reset` sets another password, `link=invite` the first one, and with
+    `link=join` the holder signs in and so joins.
+    """
+    address = client_address(request, get_settings())
+    try:
+        view = await one_time_links.look(token, address=address) if token else None
+    except RateLimited as error:
+        return RedirectResponse(f"/sign-in?error={error.code}", status_code=303)
+    if view is None:
         return RedirectResponse("/sign-in?error=link", status_code=303)
-    return RedirectResponse(f"/sign-in?link=1{_fragment(token)}", status_code=303)
+    return RedirectResponse(f"/sign-in?link={view.kind}{_fragment(token)}", status_code=303)
+
+
+@router.post("/link/about")
+async def describe_link(request: Request, body: LinkSecret) -> LinkDescription:
+    """What a one-time link is for and whom, for the page that uses it. Looking does not use it."""
+    view = await one_time_links.look(body.token, address=client_address(request, get_settings()))
+    if view is None:
+        raise NotSignedIn(one_time_links.GONE)
+    return LinkDescription(kind=view.kind, email=view.email, tenant_name=view.tenant_name)
 
 
 @router.post("/logout")
@@ -223,11 +267,13 @@ def _problem(error: AppError, fields: dict[str, str]) -> str:
     return f"error={error.code}&next={quote(safe_local_path(fields.get('next', '')), safe='/')}"
 
 
-def _back_to_link(error: AppError, fields: dict[str, str]) -> Response:
-    token = fields.get("token")
-    if not token or isinstance(error, NotSignedIn):
+async def _back_to_link(error: AppError, fields: dict[str, str], token: str) -> Response:
+    # It was counted when it was refused; looking once more is no attempt of its own.
+    view = await one_time_links.look(token, address=None) if token else None
+    if view is None:
         return RedirectResponse("/sign-in?error=link", status_code=303)
-    return RedirectResponse(f"/sign-in?link=1&{_problem(error, fields)}{_fragment(token)}", status_code=303)
+    place = f"link={view.kind}&{_problem(error, fields)}{_fragment(token)}"
+    return RedirectResponse(f"/sign-in?{place}", status_code=303)
 
 
 def _fragment(token: str) -> str:

@@ -17,6 +17,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/turn_runner.py": "finds turns that a killed process left",
     "chatapp/services/users.py": "the command line makes admins",
     "chatapp/store/database.py": "defines it",
+    "chatapp/services/one_time_links.py": "links, before the actor is known",
     "ingest/removals.py": "the worker finishes removals of every tenant",
 }
 """Modules that may open a transaction over all tenants, and why."""

@@ -11,7 +11,7 @@ from tests.architecture.source import PROJECT, modules
 
 _IMPORTERS = {
     "alembic": ("chatapp/store/schema.py", "chatapp/store/migrations/"),
-    "argon2": ("chatapp/services/authentication.py",),
+    "argon2": ("chatapp/services/passwords.py",),
     "authlib": ("chatapp/services/oidc.py",),
     "chromadb": ("chatapp/retrieval/vector_index.py",),
     "cryptography": ("chatapp/store/encryption.py",),

@@ -58,6 +58,8 @@ class MembershipTable(TenantRow, table=True):
     is_managed: bool = False
     """The roles come from the identity provider at each sign-in."""
     is_disabled: bool = False
+    is_password_given: bool = False
+    """An admin chose the password and so knows it: it leads into no other tenant before the person changes it."""
     """The person may not act in this tenant; their other tenants are not touched."""
     invited_by: UUID | None = None
     accepted_at: datetime | None = None
@@ -97,7 +99,8 @@ class OneTimeLinkTable(SQLModel, table=True):
     purpose: str = "reset"
     """`reset` or `invite`."""
     tenant_id: UUID | None = Field(default=None, foreign_key="tenants.id", index=True, ondelete="CASCADE")
-    """The tenant an invitation leads into; None: a reset."""
+    """The tenant an invitation leads into, or whose admin made a reset: such a reset works while the person is in no
+    other. None: a reset by a platform admin or from the command line."""
     created_by: UUID | None = None
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime

@@ -44,6 +44,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("post", "/auth/login"): Row(is_public=True),
     ("post", "/auth/link"): Row(is_public=True),
     ("get", "/auth/link"): Row(is_public=True),
+    ("post", "/auth/link/about"): Row(is_public=True),
     ("post", "/auth/logout"): Row(is_public=True),
     ("get", "/auth/me"): Row(),
     ("get", "/v1/models"): Row(needs=CHAT),

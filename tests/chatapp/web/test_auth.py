@@ -191,7 +191,7 @@ async def test_a_one_time_link_sets_a_password_once(client: httpx.AsyncClient, a
     first = await client.post("/auth/link", json={"token": token, "password": PASSWORD}, headers=OURS)
     again = await client.post("/auth/link", json={"token": token, "password": PASSWORD}, headers=OURS)
 
-    assert (opened.status_code, opened.headers["location"]) == (303, f"/sign-in?link=1#token={token}")
+    assert (opened.status_code, opened.headers["location"]) == (303, f"/sign-in?link=reset#token={token}")
     assert (weak.status_code, weak.json()["error"]["param"]) == (422, "password")
     assert first.json()["email"] == actor.email
     assert again.status_code == 401
@@ -222,7 +222,7 @@ async def test_a_form_with_no_good_password_leads_back_to_the_link(
     taken = await client.post("/auth/link", data={"token": token, "password": PASSWORD, "next": "/c/1"}, headers=OURS)
     again = await client.post("/auth/link", data={"token": token, "password": PASSWORD}, headers=OURS)
 
-    where = f"/sign-in?link=1&error=invalid_input&next=/c/1#token={token}"
+    where = f"/sign-in?link=reset&error=invalid_input&next=/c/1#token={token}"
     assert (refused.status_code, refused.headers["location"]) == (303, where)
     assert (taken.status_code, taken.headers["location"]) == (303, "/c/1")
     assert (again.status_code, again.headers["location"]) == (303, "/sign-in?error=link")

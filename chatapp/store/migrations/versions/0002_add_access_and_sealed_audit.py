@@ -179,6 +179,9 @@ def _fill() -> None:
     collections = sa.table(
         'collections',
         sa.column('id', sa.Uuid()),
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('is_password_given', sa.Boolean(), server_default='0', nullable=False))
+
         sa.column('tenant_id', sa.Uuid()),
         sa.column('created_at', sqlmodel.sql.sqltypes.UTCDateTime()),
     )
@@ -273,6 +276,9 @@ def downgrade() -> None:
     op.drop_table('identity_providers')
     with op.batch_alter_table('groups', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_groups_tenant_id'))
+
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.drop_column('is_password_given')
 
     op.drop_table('groups')
     op.drop_table('audit_heads')
