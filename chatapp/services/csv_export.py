@@ -29,16 +29,18 @@ async def stream_csv(
     if not is_dataclass(view):
         raise TypeError("a view is a dataclass")
     names = [field.name for field in fields(view)]
-    yield line(names)
     asked = {name: value for name, value in wanted.items() if name not in {"limit", "after"}} | {"limit": _PAGE}
+    # Fetched before anything is given out: what is refused is refused before an answer has begun.
+    page = await fetch(asked)
+    yield line(names)
     while True:
-        page = await fetch(asked)
         for item in page.items:
             values = asdict(item)
             yield line([cell(values[name]) for name in names])
         if page.next_cursor is None:
             return
         asked["after"] = page.next_cursor
+        page = await fetch(asked)
 
 
 def line(values: Sequence[str]) -> str:

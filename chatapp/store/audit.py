@@ -1,9 +1,9 @@
 """The audit log: who changed what, when and from where. Rows are only ever added, and each is sealed to the one before.
 
 A row's seal is an HMAC over the row and the seal before it, so whoever changes, removes or reorders rows in the
-database without the installation's secret breaks the chain. A row per tenant keeps the end of the chain, so cutting
-rows off at the end shows too. Source of the construction: Schneier and Kelsey, Secure Audit Logs to Support
-Computer Forensics, 1999, section 3, without their key evolution.
+database without the installation's secret breaks the chain. A row per tenant keeps the end of the chain under a seal
+of its own, so cutting rows off at the end shows too. Source of the construction: Schneier and Kelsey, Secure Audit
+Logs to Support Computer Forensics, 1999, section 3, without their key evolution. `store.audit_chain` verifies it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from chatapp.errors import NotFound
 from chatapp.settings import get_settings
 from chatapp.store.database import Transaction, WrongTenant
-from chatapp.store.tables import AuditHeadTable, AuditTable
+from chatapp.store.tables import AuditHeadTable, AuditTable, TenantTable
 
+_MAX_ADDRESS_CHARACTERS = 64
 _PURPOSE = b"chatapp audit log, version 1"
-_SEALED_FIELDS = (
-    *("tenant_id", "sequence", "user_id", "key_id", "actor_name", "address", "action", "subject_id"),
+SEALED_FIELDS = (
+    *("id", "tenant_id", "sequence", "user_id", "key_id", "actor_name", "address", "action", "subject_id"),
     *("before", "after", "reason", "details", "created_at", "previous_hash"),
 )
+"""Every column but the seal itself."""
 
 
 async def write(
@@ -55,6 +58,7 @@ async def write(
 
     Raises:
         WrongTenant: the transaction is a system one, which has nobody to name.
+        NotFound: at the end of the transaction, when the tenant was deleted meanwhile.
     """
     if tx.actor is None:
         raise WrongTenant("a system transaction has nobody to name in the audit log")
@@ -64,7 +68,7 @@ async def write(
         user_id=tx.actor.user_id,
         key_id=tx.actor.key_id,
         actor_name=tx.actor.email or tx.actor.name or "system",
-        address=tx.actor.address,
+        address=tx.actor.address[:_MAX_ADDRESS_CHARACTERS],
         action=action,
         subject_id=subject_id,
         before=_as_json(before),
@@ -88,9 +92,14 @@ async def _append(tx: Transaction) -> None:
         row.previous_hash = head.hash
         head.hash = row.hash = seal(row, key)
         tx.session.add(row)
+    head.seal = seal_end(head, key)
 
 
 async def _lock_head(tx: Transaction) -> AuditHeadTable:
+    # The tenant first, as whoever deletes one locks it first: two transactions never wait for each other.
+    place = select(TenantTable.id).where(col(TenantTable.id) == tx.tenant_id).with_for_update(read=True, key_share=True)
+    if (await tx.session.execute(place)).scalar_one_or_none() is None:
+        raise NotFound("This tenant was deleted.")
     query = select(AuditHeadTable).where(col(AuditHeadTable.tenant_id) == tx.tenant_id).with_for_update()
     head = (await tx.session.execute(query)).scalar_one_or_none()
     if head is None:
@@ -106,18 +115,31 @@ async def _begin_chain(tx: Transaction) -> None:
         from sqlalchemy.dialects.postgresql import insert
     else:
         from sqlalchemy.dialects.sqlite import insert
-    begin = insert(AuditHeadTable).values(tenant_id=tx.tenant_id, sequence=0, hash="")
+    begin = insert(AuditHeadTable).values(tenant_id=tx.tenant_id, sequence=0, hash="", seal="")
     await tx.session.execute(begin.on_conflict_do_nothing())
 
 
-def seal(row: AuditTable, key: bytes) -> str:
+def seal(row: Any, key: bytes) -> str:
     """The seal of a row: HMAC-SHA256 over its fields and the seal before it, in hexadecimal.
 
     Args:
-        row: with `sequence` and `previous_hash` set.
+        row: an `AuditTable`, or anything with its `SEALED_FIELDS`; `sequence` and `previous_hash` are set.
         key: as `seal_key` derives it.
     """
-    fields = {name: _plain(getattr(row, name)) for name in _SEALED_FIELDS}
+    return _hmac(key, {name: _plain(getattr(row, name)) for name in SEALED_FIELDS})
+
+
+def seal_end(head: Any, key: bytes) -> str:
+    """The seal of the end of a chain. Without the key nobody can make the chain end earlier.
+
+    Args:
+        head: an `AuditHeadTable`, or anything with its fields.
+        key: as `seal_key` derives it.
+    """
+    return _hmac(key, {"end_of": str(head.tenant_id), "sequence": head.sequence, "hash": head.hash})
+
+
+def _hmac(key: bytes, fields: Mapping[str, Any]) -> str:
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 

@@ -7,6 +7,7 @@ reached only by the modules named in `tests/architecture`.
 
 from __future__ import annotations
 
+from chatapp.store.tables import append_only as _append_only  # noqa: F401  # attaches triggers to the audit log
 from chatapp.store.tables.access import (
     CollectionGrantTable,
     GroupMemberTable,
@@ -31,6 +32,7 @@ from chatapp.store.tables.people import (
     MembershipTable,
     OneTimeLinkTable,
     SessionTable,
+    TenantDeletionTable,
     TenantTable,
     UserTable,
 )
@@ -58,6 +60,7 @@ __all__ = [
     "ProviderTable",
     "RemovalTable",
     "SessionTable",
+    "TenantDeletionTable",
     "TenantRow",
     "TenantTable",
     "TraceTable",

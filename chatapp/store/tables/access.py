@@ -7,11 +7,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, Column, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
 from chatapp.domain import utc_now
 from chatapp.store.tables.base import TenantRow
+
+
+def _of_member() -> ForeignKeyConstraint:
+    """What belongs to a person's place in the tenant goes with it."""
+    names = ["tenant_id", "user_id"]
+    return ForeignKeyConstraint(names, [f"memberships.{name}" for name in names], ondelete="CASCADE")
 
 
 class GroupTable(TenantRow, table=True):
@@ -30,9 +36,10 @@ class GroupMemberTable(TenantRow, table=True):
     """A person in a group."""
 
     __tablename__ = "group_members"
+    __table_args__ = (_of_member(),)
 
     group_id: UUID = Field(foreign_key="groups.id", ondelete="CASCADE", primary_key=True)
-    user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE", primary_key=True)
+    user_id: UUID = Field(index=True, primary_key=True)
     is_managed: bool = False
     """Put here by the identity provider, which may take it away again at the next sign-in."""
     created_at: datetime = Field(default_factory=utc_now)
@@ -45,6 +52,7 @@ class CollectionGrantTable(TenantRow, table=True):
     __table_args__ = (
         UniqueConstraint("collection_id", "subject_kind", "subject"),
         Index("ix_collection_grants_subject", "tenant_id", "subject_kind", "subject"),
+        _of_member(),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -53,6 +61,10 @@ class CollectionGrantTable(TenantRow, table=True):
     """`everyone` (of the tenant), `role`, `group`, `user` or `key`."""
     subject: str = ""
     """Empty for everyone, the role's name, or the id with its hyphens."""
+    group_id: UUID | None = Field(default=None, foreign_key="groups.id", index=True, ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None, index=True)
+    key_id: UUID | None = Field(default=None, foreign_key="api_keys.id", index=True, ondelete="CASCADE")
+    """The id of `subject` once more, so that a grant goes with its group, membership or key and none comes back."""
     access: str = "read"
     """`read`, or `write`, which reads too; writing also needs the permission to write documents."""
     created_by: UUID | None = None

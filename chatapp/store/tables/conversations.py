@@ -21,7 +21,7 @@ class ConversationTable(TenantRow, table=True):
     __table_args__ = (Index("ix_conversations_list", "tenant_id", "user_id", "updated_at"),)
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
-    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", index=True, ondelete="CASCADE")
     key_id: UUID | None = None
     """The service key that opened it, when no person did."""
     title: str = ""
@@ -48,7 +48,7 @@ class TurnTable(TenantRow, table=True):
     conversation_id: UUID | None = Field(default=None, foreign_key="conversations.id", index=True, ondelete="CASCADE")
     """None for a request over the API that named no conversation."""
     parent_id: UUID | None = Field(default=None, index=True)
-    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", index=True, ondelete="CASCADE")
     key_id: UUID | None = None
     question: str = Field(sa_column=Column(Text, nullable=False))
     answer: str = Field(default="", sa_column=Column(Text, nullable=False))

@@ -23,11 +23,28 @@ class TenantTable(SQLModel, table=True):
     name: str
     is_suspended: bool = False
     """Nobody signs in, no key opens, nothing is answered; all of it stays."""
+    suspension_reason: str = ""
+    """Why, in the words of who suspended it; empty while it is not."""
     has_password_sign_in: bool = True
     """False: people come in through the identity provider only; platform admins always may use their password."""
     onboarding: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """Steps of the guided start that were left out: `{"dismissed": true}`, `{"skipped": ["people"]}`."""
     created_at: datetime = Field(default_factory=utc_now)
+
+
+class TenantDeletionTable(TenantRow, table=True):
+    """A tenant that is being deleted. The row is there from the request until nothing of the tenant is left."""
+
+    __tablename__ = "tenant_deletions"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    requested_at: datetime = Field(default_factory=utc_now)
+    total_rows: int = 0
+    """Rows there were to remove; 0 until they are counted."""
+    removed_rows: int = 0
+    lease_owner: str = ""
+    lease_expires_at: datetime = Field(default_factory=utc_now)
+    """Until when a worker has it; of one that nobody has: not to be begun before."""
 
 
 class UserTable(SQLModel, table=True):
@@ -41,6 +58,8 @@ class UserTable(SQLModel, table=True):
     name: str = ""
     password_hash: str | None = None
     """Argon2id; None for people who have not set one."""
+    is_password_given: bool = False
+    """An admin chose the password and so knows it: it leads into no other tenant before the person changes it."""
     is_platform_admin: bool = False
     is_disabled: bool = False
     created_at: datetime = Field(default_factory=utc_now)
@@ -58,8 +77,6 @@ class MembershipTable(TenantRow, table=True):
     is_managed: bool = False
     """The roles come from the identity provider at each sign-in."""
     is_disabled: bool = False
-    is_password_given: bool = False
-    """An admin chose the password and so knows it: it leads into no other tenant before the person changes it."""
     """The person may not act in this tenant; their other tenants are not touched."""
     invited_by: UUID | None = None
     accepted_at: datetime | None = None
@@ -174,3 +191,5 @@ class AuditHeadTable(TenantRow, table=True):
     tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
     sequence: int = 0
     hash: str = ""
+    seal: str = ""
+    """HMAC-SHA256 over all of the above; empty: no sealed row has been written yet."""

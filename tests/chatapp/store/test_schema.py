@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, column, insert, select, table, text
+from sqlalchemy import Column, Connection, String, column, insert, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel, col
 
@@ -121,3 +122,62 @@ async def test_what_was_there_before_groups_and_grants_stays_and_stays_readable(
     assert session.method == "password"
     assert [(line.sequence, line.action) for line in lines] == [(1, "first.done"), (2, "second.done")]
     assert (head.tenant_id, head.sequence, head.hash) == (_TENANT, 2, "")
+
+
+def _triggers(connection: Connection) -> dict[str, str]:
+    """Every trigger and what it does, as the database itself writes it."""
+    if connection.dialect.name == "sqlite":
+        found = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    else:
+        found = text(
+            "SELECT tgname, pg_get_triggerdef(pg_trigger.oid) || pg_get_functiondef(tgfoid) FROM pg_trigger "
+            "WHERE NOT tgisinternal"
+        )
+    return {name: " ".join(definition.split()) for name, definition in connection.execute(found)}
+
+
+async def test_the_migrations_make_the_triggers_of_the_tables(empty_database: None) -> None:
+    async with database.engine().begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+        wanted = await connection.run_sync(_triggers)
+        await connection.run_sync(SQLModel.metadata.drop_all)
+    await schema.migrate()
+
+    async with database.engine().connect() as connection:
+        assert await connection.run_sync(_triggers) == wanted
+    assert len(wanted) >= 4
+
+
+async def test_a_later_migration_can_make_tables_anew_that_triggers_speak_of(empty_database: None) -> None:
+    await schema.migrate()
+
+    def add_columns(connection: Connection) -> None:
+        operations = Operations(MigrationContext.configure(connection))
+        for name in ("tenants", "users"):
+            with operations.batch_alter_table(name, recreate="auto") as batch:
+                batch.add_column(Column("later", String(), server_default="", nullable=False))
+                batch.alter_column("created_at", nullable=True)
+
+    async with database.engine().connect() as connection:
+        await connection.execution_options(without_foreign_keys=True)
+        async with connection.begin():
+            await connection.run_sync(add_columns)
+            names = await connection.run_sync(_triggers)
+        await connection.invalidate()
+    assert "audit_keep" in names
+
+
+async def test_the_migrations_go_back_and_forth(empty_database: None) -> None:
+    await schema.migrate()
+    async with database.engine().connect() as connection:
+        await connection.execution_options(without_foreign_keys=True)
+        async with connection.begin():
+            await connection.run_sync(lambda sync: command.downgrade(schema._config(sync), "0001"))
+            assert await connection.run_sync(_triggers) == {}
+        await connection.invalidate()
+
+    await schema.migrate()
+
+    async with database.engine().connect() as connection:
+        assert await connection.run_sync(_differences) == []
+        assert len(await connection.run_sync(_triggers)) >= 4

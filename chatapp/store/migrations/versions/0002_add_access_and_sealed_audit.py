@@ -25,6 +25,7 @@ def upgrade() -> None:
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
     sa.Column('sequence', sa.Integer(), nullable=False),
     sa.Column('hash', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('seal', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_audit_heads_tenant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_audit_heads'))
     )
@@ -70,17 +71,24 @@ def upgrade() -> None:
     sa.Column('collection_id', sa.Uuid(), nullable=False),
     sa.Column('subject_kind', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('subject', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('group_id', sa.Uuid(), nullable=True),
+    sa.Column('user_id', sa.Uuid(), nullable=True),
+    sa.Column('key_id', sa.Uuid(), nullable=True),
     sa.Column('access', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('created_by', sa.Uuid(), nullable=True),
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['collection_id'], ['collections.id'], name=op.f('fk_collection_grants_collection_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_collection_grants_group_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['key_id'], ['api_keys.id'], name=op.f('fk_collection_grants_key_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['tenant_id', 'user_id'], ['memberships.tenant_id', 'memberships.user_id'], name=op.f('fk_collection_grants_tenant_id_user_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_collection_grants_tenant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_collection_grants')),
     sa.UniqueConstraint('collection_id', 'subject_kind', 'subject', name=op.f('uq_collection_grants_collection_id_subject_kind_subject'))
     )
     with op.batch_alter_table('collection_grants', schema=None) as batch_op:
         batch_op.create_index('ix_collection_grants_subject', ['tenant_id', 'subject_kind', 'subject'], unique=False)
-        batch_op.create_index(batch_op.f('ix_collection_grants_tenant_id'), ['tenant_id'], unique=False)
+        for name in ('group_id', 'key_id', 'tenant_id', 'user_id'):
+            batch_op.create_index(batch_op.f(f'ix_collection_grants_{name}'), [name], unique=False)
 
     op.create_table('group_members',
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
@@ -90,7 +98,7 @@ def upgrade() -> None:
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_members_group_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_group_members_tenant_id'), ondelete='CASCADE'),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_group_members_user_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['tenant_id', 'user_id'], ['memberships.tenant_id', 'memberships.user_id'], name=op.f('fk_group_members_tenant_id_user_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('group_id', 'user_id', name=op.f('pk_group_members'))
     )
     with op.batch_alter_table('group_members', schema=None) as batch_op:
@@ -113,6 +121,20 @@ def upgrade() -> None:
     with op.batch_alter_table('identities', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_identities_tenant_id'), ['tenant_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_identities_user_id'), ['user_id'], unique=False)
+
+    op.create_table('tenant_deletions',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('requested_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('total_rows', sa.Integer(), nullable=False),
+    sa.Column('removed_rows', sa.Integer(), nullable=False),
+    sa.Column('lease_owner', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('lease_expires_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_tenant_deletions_tenant_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_tenant_deletions'))
+    )
+    # Removing a person looks for what is theirs.
+    for name in ('conversations', 'turns'):
+        op.create_index(f'ix_{name}_user_id', name, ['user_id'], unique=False)
 
     with op.batch_alter_table('api_keys', schema=None) as batch_op:
         batch_op.add_column(sa.Column('previous_key_hash', sqlmodel.sql.sqltypes.AutoString(), nullable=True))
@@ -153,8 +175,12 @@ def upgrade() -> None:
 
     with op.batch_alter_table('tenants', schema=None) as batch_op:
         batch_op.add_column(sa.Column('is_suspended', sa.Boolean(), server_default='0', nullable=False))
+        batch_op.add_column(sa.Column('suspension_reason', sqlmodel.sql.sqltypes.AutoString(), server_default='', nullable=False))
         batch_op.add_column(sa.Column('has_password_sign_in', sa.Boolean(), server_default='1', nullable=False))
         batch_op.add_column(sa.Column('onboarding', sa.JSON(), server_default='{}', nullable=False))
+
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('is_password_given', sa.Boolean(), server_default='0', nullable=False))
 
     # ### end Alembic commands ###
     _fill()
@@ -162,6 +188,45 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f('uq_audit_tenant_id_sequence'), ['tenant_id', 'sequence'])
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.alter_column('last_seen_at', existing_type=sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False)
+    for statement in _TRIGGERS[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
+_REFUSAL = "the audit log is append-only"
+_IS_KEPT = (
+    "EXISTS (SELECT 1 FROM tenants WHERE id = OLD.tenant_id) "
+    "AND NOT EXISTS (SELECT 1 FROM tenant_deletions WHERE tenant_id = OLD.tenant_id)"
+)
+_IS_BACKWARDS = "NEW.tenant_id <> OLD.tenant_id OR NEW.sequence <= OLD.sequence"
+_RAISE = f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+_CALL = "EXECUTE FUNCTION refuse_change_of_audit()"
+_TRIGGERS = {
+    "sqlite": (
+        f"CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit {_RAISE}",
+        f"CREATE TRIGGER audit_keep BEFORE DELETE ON audit WHEN {_IS_KEPT} {_RAISE}",
+        f"CREATE TRIGGER audit_heads_forwards BEFORE UPDATE ON audit_heads WHEN {_IS_BACKWARDS} {_RAISE}",
+        f"CREATE TRIGGER audit_heads_keep BEFORE DELETE ON audit_heads WHEN {_IS_KEPT} {_RAISE}",
+    ),
+    "postgresql": (
+        f"""
+CREATE OR REPLACE FUNCTION refuse_change_of_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    IF NOT ({_IS_KEPT}) THEN
+      RETURN OLD;
+    END IF;
+  END IF;
+  RAISE EXCEPTION '{_REFUSAL}';
+END $$
+""",
+        f"CREATE TRIGGER audit_keep BEFORE UPDATE OR DELETE ON audit FOR EACH ROW {_CALL}",
+        f"CREATE TRIGGER audit_keep_all BEFORE TRUNCATE ON audit FOR EACH STATEMENT {_CALL}",
+        f"CREATE TRIGGER audit_heads_forwards BEFORE UPDATE ON audit_heads FOR EACH ROW WHEN ({_IS_BACKWARDS}) {_CALL}",
+        f"CREATE TRIGGER audit_heads_keep BEFORE DELETE ON audit_heads FOR EACH ROW {_CALL}",
+        f"CREATE TRIGGER audit_heads_keep_all BEFORE TRUNCATE ON audit_heads FOR EACH STATEMENT {_CALL}",
+    ),
+}
+"""As `store.tables.append_only` has them. A later revision that makes `audit` anew on SQLite makes them again."""
 
 
 def _fill() -> None:
@@ -173,15 +238,12 @@ def _fill() -> None:
         "(PARTITION BY tenant_id ORDER BY created_at, id) AS place FROM audit) AS numbered WHERE audit.id = numbered.id"
     )
     op.execute(
-        "INSERT INTO audit_heads (tenant_id, sequence, hash) SELECT tenant_id, max(sequence), '' FROM audit "
+        "INSERT INTO audit_heads (tenant_id, sequence, hash, seal) SELECT tenant_id, max(sequence), '', '' FROM audit "
         "GROUP BY tenant_id"
     )
     collections = sa.table(
         'collections',
         sa.column('id', sa.Uuid()),
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('is_password_given', sa.Boolean(), server_default='0', nullable=False))
-
         sa.column('tenant_id', sa.Uuid()),
         sa.column('created_at', sqlmodel.sql.sqltypes.UTCDateTime()),
     )
@@ -211,10 +273,17 @@ def _fill() -> None:
 
 def downgrade() -> None:
     """Go back."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP TRIGGER audit_keep ON audit")
+        op.execute("DROP TRIGGER audit_keep_all ON audit")
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.drop_column('is_password_given')
+
     with op.batch_alter_table('tenants', schema=None) as batch_op:
         batch_op.drop_column('onboarding')
         batch_op.drop_column('has_password_sign_in')
+        batch_op.drop_column('suspension_reason')
         batch_op.drop_column('is_suspended')
 
     with op.batch_alter_table('sessions', schema=None) as batch_op:
@@ -266,7 +335,8 @@ def downgrade() -> None:
 
     op.drop_table('group_members')
     with op.batch_alter_table('collection_grants', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_collection_grants_tenant_id'))
+        for name in ('group_id', 'key_id', 'tenant_id', 'user_id'):
+            batch_op.drop_index(batch_op.f(f'ix_collection_grants_{name}'))
         batch_op.drop_index('ix_collection_grants_subject')
 
     op.drop_table('collection_grants')
@@ -277,9 +347,11 @@ def downgrade() -> None:
     with op.batch_alter_table('groups', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_groups_tenant_id'))
 
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.drop_column('is_password_given')
-
     op.drop_table('groups')
+    for name in ('conversations', 'turns'):
+        op.drop_index(f'ix_{name}_user_id', table_name=name)
+    op.drop_table('tenant_deletions')
     op.drop_table('audit_heads')
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_change_of_audit()")
     # ### end Alembic commands ###
