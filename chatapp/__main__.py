@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_of(command: str) -> Run:
     # Imported when chosen: `--help` and `doctor` must not wait for, or fail with, what another command needs.
-    return import_module(f"chatapp.commands.{command}").run
+    return import_module(f"chatapp.commands.{command.replace('-', '_')}").run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--collection", default="Documents", help="name of the collection; made if there is none")
     ingest.add_argument("--email", help="in whose name; left out: the first admin's")
 
+    commands.add_parser("rotate-secrets", help="move everything kept encrypted to the present CHATAPP_SECRET_KEY")
     commands.add_parser("doctor", help="check every setting and dependency, and say what to do")
     return parser
 

@@ -41,11 +41,16 @@ class Settings(BaseSettings):
     """Empty: `serve` starts a server of its own on loopback."""
 
     secret_key: SecretStr = SecretStr("")
+    previous_secret_keys: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
+    """Secrets this installation had before, separated by commas, the latest first: what they encrypted and sealed is
+    still read."""
     admin_email: str = ""
     admin_password: SecretStr = SecretStr("")
     demo: bool = True
 
     allow_private_providers: bool = False
+    allow_private_sign_in: bool = False
+    """Whether identity providers may be on private addresses, and on http."""
     openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_model: str = Field("", validation_alias=AliasChoices("OPENAI_MODEL", "CHATAPP_OPENAI_MODEL"))
@@ -67,12 +72,17 @@ class Settings(BaseSettings):
     trusted_proxy_hops: int = Field(0, ge=0)
     """How many proxies of our own add to `X-Forwarded-For`; 0: the header is not believed."""
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "previous_secret_keys", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _drop_last_slash(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin.rstrip("/") for origin in value)
 
     @field_validator("database_url", "redis_url", "chroma_url")
     @classmethod

@@ -69,6 +69,12 @@ def prepare_data_dir(settings: Settings) -> None:
             f"CHATAPP_SECRET_KEY is too short or well known. Set it to at least {_MIN_SECRET_CHARACTERS} random "
             "characters (`openssl rand -hex 32` makes some), or leave it out to have one made."
         )
+    if not all(is_secret_strong(previous) for previous in settings.previous_secret_keys):
+        # A known one would let anybody write what is then taken for an older line or secret of ours.
+        raise Misconfigured(
+            "CHATAPP_PREVIOUS_SECRET_KEYS has a secret that is too short or well known. Give the secrets this "
+            "installation had, separated by commas, and no other."
+        )
 
 
 def is_secret_strong(secret: str) -> bool:

@@ -40,6 +40,13 @@ def test_secrets_do_not_show(monkeypatch):
     assert "hunter2" not in repr(Settings())
 
 
+def test_previous_secrets_are_separated_by_commas_and_do_not_show(monkeypatch):
+    assert Settings().previous_secret_keys == ()
+    monkeypatch.setenv("CHATAPP_PREVIOUS_SECRET_KEYS", " hunter2-one, hunter2-two ,")
+    assert Settings().previous_secret_keys == ("hunter2-one", "hunter2-two")
+    assert "hunter2" not in repr(Settings())
+
+
 def test_people_use_the_public_address_when_there_is_one(monkeypatch):
     assert Settings().effective_public_url == "http://127.0.0.1:3000"
     monkeypatch.setenv("CHATAPP_PUBLIC_URL", "https://chat.example.org/")

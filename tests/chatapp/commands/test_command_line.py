@@ -134,3 +134,24 @@ def test_files_are_uploaded_from_the_command_line(surroundings: dict[str, str], 
     again = _run(surroundings, "ingest", str(folder))
     assert again.returncode == 0
     assert "report.md: already here" in again.stdout
+
+
+def test_a_changed_secret_is_rotated_from_the_command_line(surroundings: dict[str, str]) -> None:
+    old = surroundings["CHATAPP_SECRET_KEY"]
+    assert (
+        _run(
+            surroundings, "migrate", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_MODEL="m", OPENAI_API_KEY="sk"
+        ).returncode
+        == 0
+    )
+    new = {"CHATAPP_SECRET_KEY": "another-secret-for-tests-0123456789"}
+
+    lost = _run(surroundings, "rotate-secrets", **new)
+    moved = _run(surroundings, "rotate-secrets", CHATAPP_PREVIOUS_SECRET_KEYS=old, **new)
+    again = _run(surroundings, "rotate-secrets", **new)
+
+    assert (lost.returncode, moved.returncode, again.returncode) == (1, 0, 0)
+    assert "1 secrets cannot be read" in lost.stdout
+    assert "providers.encrypted_api_key: 1 of 1 moved" in moved.stdout
+    assert "providers.encrypted_api_key: 0 of 1 moved" in again.stdout
+    assert old not in moved.stdout + moved.stderr

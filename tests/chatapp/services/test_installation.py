@@ -44,6 +44,17 @@ def test_a_known_or_short_secret_is_refused(fresh: Path, secret: str, monkeypatc
         installation.prepare_data_dir(get_settings())
 
 
+@pytest.mark.parametrize("previous", ["short", "changeme" * 8, f"{'0123456789abcdefghijklmnopqrstuvwxyz'},{'a' * 64}"])
+def test_a_known_or_short_previous_secret_is_refused(
+    fresh: Path, previous: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATAPP_PREVIOUS_SECRET_KEYS", previous)
+    get_settings.cache_clear()
+
+    with pytest.raises(Misconfigured, match="CHATAPP_PREVIOUS_SECRET_KEYS"):
+        installation.prepare_data_dir(get_settings())
+
+
 @pytest.mark.parametrize("found", ["2", "99", "x"])
 def test_a_newer_versions_folder_is_refused(fresh: Path, found: str) -> None:
     fresh.mkdir()
