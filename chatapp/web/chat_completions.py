@@ -20,7 +20,7 @@ from chatapp.services.turn_views import TurnView
 from chatapp.services.turns import TurnEvent
 from chatapp.web.auth import SignedIn
 from chatapp.web.errors import error_body
-from chatapp.web.event_stream import EventStreamResponse, while_connected
+from chatapp.web.event_stream import ACCESS_ENDED, EventStreamResponse, while_connected
 from chatapp.web.parameters import parse_id, unix
 from chatapp.web.request_body import RequestBody
 
@@ -180,13 +180,19 @@ async def create(
     when_gone = stop if idempotency_key is None else None
     # Nothing is sent before there is something to say, so an answer that fails at once has its proper status.
     first = await while_connected(
-        request, _first_text(reading) if body.stream else _whole_text(reading), when_gone=when_gone
+        request, actor, _first_text(reading) if body.stream else _whole_text(reading), when_gone=when_gone
     )
     if reading.done is not None and reading.done["error"] and not reading.text:
         raise _as_error(reading.done["error"])
     headers = _headers(reading, body)
     if body.stream:
-        return EventStreamResponse(_chunks(reading, first), headers=headers, when_gone=when_gone)
+        return EventStreamResponse(
+            _chunks(reading, first),
+            actor=actor,
+            headers=headers,
+            when_gone=when_gone,
+            last_words=_failure(errors.NotSignedIn(ACCESS_ENDED)),
+        )
     if reading.done is not None and reading.done["error"]:
         raise _as_error(reading.done["error"])
     return JSONResponse(_completion(reading), headers=headers)

@@ -62,7 +62,7 @@ async def read_events(actor: SignedIn, turn_id: PathId, last_event_id: LastEvent
     """Follow an answer from its beginning or from behind `Last-Event-ID`. Leaving ends the reading, not the answer."""
     # Asked before the answer begins, so that what is not the reader's is a 404 and no empty stream.
     await turns.require_own(actor, turn_id)
-    return EventStreamResponse(_frames(actor, turn_id, last_event_id))
+    return EventStreamResponse(_frames(actor, turn_id, last_event_id), actor=actor)
 
 
 @router.post("/{turn_id}/cancel")

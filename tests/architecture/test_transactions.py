@@ -8,6 +8,8 @@ import re
 from tests.architecture.source import Module, modules
 
 _SYSTEM_TRANSACTIONS = {
+    "chatapp/services/audit.py": "the command line verifies every tenant's log",
+    "chatapp/services/access_watch.py": "sign-ins of every tenant, while their people read a stream",
     "chatapp/services/authentication.py": "sign-in, before the actor is known",
     "chatapp/services/catalog.py": "providers and models belong to the installation",
     "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",

@@ -3,19 +3,26 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import event
+from sqlmodel import col, delete, select, update
 from starlette.requests import ClientDisconnect, Request
 
-from chatapp.domain import Actor, TurnStatus
-from chatapp.services import turns
+from chatapp.domain import Actor, Role, TurnStatus, utc_now
+from chatapp.services import access_watch, turns
+from chatapp.store.database import engine, system_transaction, transaction
+from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, TenantTable, TurnTable, UserTable
 from chatapp.web.event_stream import EventStreamResponse, while_connected
 from tests.fixtures.credentials import KeyOf, SignInAs
 from tests.fixtures.providers import AddModel
 from tests.upstream.server import Upstream
 
+NOBODY = Actor(UUID(int=1), None, frozenset())
 QUESTION = {"messages": [{"role": "user", "content": "Tell me."}], "collections": []}
 
 
@@ -23,6 +30,24 @@ def events_in(text: str) -> list[dict[str, str]]:
     """The events of a stream, comments left out."""
     blocks = [block for block in text.split("\n\n") if block and not block.startswith(":")]
     return [dict(line.split(":", 1) for line in block.split("\n")) for block in blocks]
+
+
+def scope_of(path: str, headers: dict[str, str], *, has_body: bool) -> dict[str, Any]:
+    """A request as ASGI has it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST" if has_body else "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 3000),
+    }
 
 
 async def leave_early(app, path: str, headers: dict[str, str], body: bytes, *, after_frames: int) -> list[bytes]:
@@ -45,21 +70,7 @@ async def leave_early(app, path: str, headers: dict[str, str], body: bytes, *, a
 
     if not after_frames:
         asyncio.get_running_loop().call_later(0.5, has_left.set)
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST" if body else "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 3000),
-    }
-    await app(scope, receive, send)
+    await app(scope_of(path, headers, has_body=bool(body)), receive, send)
     return frames
 
 
@@ -68,6 +79,37 @@ async def ended(actor: Actor, turn_id) -> turns.TurnView:
         while not (view := await turns.get(actor, turn_id)).status.is_final:
             await asyncio.sleep(0.05)
     return view
+
+
+def call(app, path: str, headers: dict[str, str], body: bytes):
+    """A request of a client that never leaves: what to await, and the frames as they come."""
+    frames: list[bytes] = []
+    requests = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        return requests.pop() if requests else await asyncio.Event().wait()
+
+    async def send(message) -> None:
+        if message.get("body"):
+            frames.append(message["body"])
+
+    return app(scope_of(path, headers, has_body=bool(body)), receive, send), frames
+
+
+async def read_until_turned_away(app, path: str, headers: dict[str, str], body: bytes, ending) -> list[bytes]:
+    """Read a stream, end the reader's access in the database alone, and read to the end."""
+    reading, frames = call(app, path, headers, body)
+    task = asyncio.create_task(reading)
+    # A moment for the first frames: the end must come out of the middle.
+    await asyncio.sleep(0.6)
+    assert not task.done()
+    async with system_transaction() as tx:
+        await tx.session.execute(ending)
+    began = time.monotonic()
+    async with asyncio.timeout(20):
+        await task
+    assert time.monotonic() - began < 5
+    return frames
 
 
 @pytest.fixture
@@ -185,7 +227,7 @@ async def test_frames_are_sent_one_by_one() -> None:
         if message.get("body"):
             sent.append(message["body"])
 
-    await EventStreamResponse(frames())({}, receive, send)
+    await EventStreamResponse(frames(), actor=NOBODY)({}, receive, send)
 
     assert sent == [b"0", b"1", b"2"]
 
@@ -205,7 +247,7 @@ async def test_a_server_that_cannot_send_counts_as_a_reader_who_left() -> None:
     async def note() -> None:
         gone.append(True)
 
-    await EventStreamResponse(frames(), when_gone=note)({}, receive, send)
+    await EventStreamResponse(frames(), actor=NOBODY, when_gone=note)({}, receive, send)
 
     assert gone == [True]
 
@@ -220,4 +262,86 @@ async def test_work_ends_when_nobody_waits_for_it() -> None:
     request = Request({"type": "http", "headers": []}, receive)
 
     with pytest.raises(ClientDisconnect):
-        await while_connected(request, endless(), when_gone=None)
+        await while_connected(request, NOBODY, endless(), when_gone=None)
+
+
+ENDINGS = {
+    "revoked": update(SessionTable).values(revoked_at=utc_now()),
+    "key revoked": update(ApiKeyTable).values(revoked_at=utc_now()),
+    "person disabled": update(UserTable).values(is_disabled=True),
+    "place disabled": update(MembershipTable).values(is_disabled=True),
+    "place lost": delete(MembershipTable),
+    "role lost": update(MembershipTable).values(roles=[Role.AUDITOR.value]),
+    "tenant suspended": update(TenantTable).values(is_suspended=True),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_stream_ends_with_the_access_of_its_reader(
+    app, actor: Actor, sign_in_as: SignInAs, key_of: KeyOf, add_model: AddModel, ending: str
+) -> None:
+    headers = await (key_of if ending == "key revoked" else sign_in_as)(actor)
+    turn = await turns.start(
+        actor, question="Tell me.", model=await add_model("scripted?tokens=4000&gap_ms=25"), collection_ids=[]
+    )
+
+    frames = await read_until_turned_away(app, f"/v1/turns/{turn.id}/events", headers, b"", ENDINGS[ending])
+
+    assert len(frames) > 2
+    assert not any(b"event:done" in frame for frame in frames)
+    assert not (await turns.get(actor, turn.id)).status.is_final
+    await turns.cancel(actor, turn.id)
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_completion_stops_with_the_access_of_its_reader(
+    app, actor: Actor, key_of: KeyOf, add_model: AddModel, is_stream: bool
+) -> None:
+    model = await add_model("scripted?tokens=4000&gap_ms=25")
+    headers = await key_of(actor) | {"Content-Type": "application/json"}
+    body = json.dumps(QUESTION | {"model": model, "stream": is_stream}).encode()
+
+    frames = await read_until_turned_away(app, "/v1/chat/completions", headers, body, ENDINGS["key revoked"])
+
+    assert json.loads(frames[-1].removeprefix(b"data: "))["error"]["code"] == "not_signed_in"
+    async with transaction(actor, readonly=True) as tx:
+        turn_id = (await tx.session.execute(select(TurnTable.id))).scalar_one()
+    assert (await ended(actor, turn_id)).status == TurnStatus.STOPPED
+
+
+async def test_other_readers_go_on(
+    app, actor: Actor, other_actor: Actor, sign_in_as: SignInAs, add_model: AddModel
+) -> None:
+    model = await add_model("scripted?tokens=80&gap_ms=25")
+    readings = []
+    for person in (actor, other_actor):
+        turn = await turns.start(person, question="Tell me.", model=model, collection_ids=[])
+        headers = await sign_in_as(person)
+        readings.append(call(app, f"/v1/turns/{turn.id}/events", headers, b""))
+    lost = update(SessionTable).where(col(SessionTable.user_id) == actor.user_id).values(revoked_at=utc_now())
+    tasks = [asyncio.create_task(reading[0]) for reading in readings]
+    await asyncio.sleep(0.2)
+    async with system_transaction() as tx:
+        await tx.session.execute(lost)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*tasks)
+
+    assert [b"event:done" in b"".join(frames) for _, frames in readings] == [False, True]
+
+
+async def test_a_round_looks_once_for_all_readers(actor: Actor, sign_in_as: SignInAs) -> None:
+    await sign_in_as(actor)
+    async with system_transaction(readonly=True) as tx:
+        session_id = (await tx.session.execute(select(SessionTable.id))).scalar_one()
+    begun: list[str] = []
+    event.listen(engine().sync_engine, "begin", lambda _: begun.append("begun"))
+    reader = replace(actor, session_id=session_id)
+    waits = [asyncio.create_task(access_watch.ended(reader)) for _ in range(200)]
+    await asyncio.sleep(2.5)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    assert 1 <= len(begun) <= 4
+    assert not any(wait.done() and not wait.cancelled() for wait in waits)
