@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from chatapp.domain import PromptMessage, Usage
+from chatapp.outbound import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class ProviderConfig:
     connect_timeout_seconds: float = 5.0
     idle_timeout_seconds: float = 60.0
     """Longest silence on an open stream, more than 0."""
+    reach: Reach = Reach.PUBLIC
+    """How far in the address may lead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import httpx
 
 from chatapp.domain import Usage
 from chatapp.errors import AppError, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.outbound import AddressRefused, Policy, Reach, async_client
 from chatapp.providers.base import Delta, ProviderConfig, ProviderRequest
 from chatapp.providers.event_stream import read_events
 
@@ -21,37 +22,44 @@ _MAX_CONNECTIONS = 1_000
 _KEEPALIVE_CONNECTIONS = 100
 _KEEPALIVE_SECONDS = 60
 _MAX_ERROR_BYTES = 16 * 1024
+_MAX_LIST_BYTES = 8 * 1024 * 1024
 _MAX_REASON_CHARACTERS = 300
 
 
-class _Client:
+class _Clients:
     """The process's connections to providers; opened and closed by the lifespan."""
 
-    client: httpx.AsyncClient | None = None
+    by_reach: dict[Reach, httpx.AsyncClient] = {}  # noqa: RUF012  # one set a process is what this is
 
 
 def open_providers() -> None:
-    """Make the process's connection pool. Connections are opened when first needed."""
+    """Make the process's connection pools, one for each reach: what one may reach is not lent to another.
+
+    Connections are opened when first needed.
+    """
     limits = httpx.Limits(
         max_connections=_MAX_CONNECTIONS,
         max_keepalive_connections=_KEEPALIVE_CONNECTIONS,
         keepalive_expiry=_KEEPALIVE_SECONDS,
     )
-    # The environment's proxies and .netrc are the operator's business only where a setting says so.
-    _Client.client = httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=False)
+    _Clients.by_reach = {reach: async_client(_policy(reach), limits=limits) for reach in Reach}
 
 
 async def close_providers() -> None:
     """Close every connection to a provider."""
-    if _Client.client is not None:
-        await _Client.client.aclose()
-    _Client.client = None
+    clients, _Clients.by_reach = _Clients.by_reach, {}
+    for client in clients.values():
+        await client.aclose()
 
 
-def _client() -> httpx.AsyncClient:
-    if _Client.client is None:
+def _client(config: ProviderConfig) -> httpx.AsyncClient:
+    if not _Clients.by_reach:
         raise RuntimeError("the providers are not open: run inside the lifespan")
-    return _Client.client
+    return _Clients.by_reach[config.reach]
+
+
+def _policy(reach: Reach) -> Policy:
+    return Policy(reach=reach, advice="The operator can allow that with CHATAPP_ALLOW_PRIVATE_PROVIDERS=1.")
 
 
 class OpenAICompatible:
@@ -67,7 +75,7 @@ class OpenAICompatible:
     async def stream(self, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
         """Ask for a stream and pass its deltas on as they arrive; see `Provider.stream`."""
         try:
-            async with _client().stream(
+            async with _client(self.config).stream(
                 "POST",
                 f"{self.config.base_url}/chat/completions",
                 json=_payload(request),
@@ -77,6 +85,8 @@ class OpenAICompatible:
                 await _check(response)
                 async for delta in _deltas(response):
                     yield delta
+        except (AddressRefused, httpx.InvalidURL) as error:
+            raise _refused(error) from error
         except httpx.HTTPError as error:
             raise _translated(error) from error
 
@@ -87,10 +97,14 @@ class OpenAICompatible:
             ProviderTimeout, ProviderUnavailable, ProviderRejected: as for `stream`.
         """
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=_timeout(self.config)) as client:
+            async with async_client(
+                _policy(self.config.reach), max_bytes=_MAX_LIST_BYTES, timeout=_timeout(self.config)
+            ) as client:
                 response = await client.get(f"{self.config.base_url}/models", headers=_headers(self.config))
                 await _check_status(response)
                 return [str(model["id"]) for model in response.json()["data"]]
+        except (AddressRefused, httpx.InvalidURL) as error:
+            raise _refused(error) from error
         except httpx.HTTPError as error:
             raise _translated(error) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -221,6 +235,13 @@ def _error_in_band(error: object) -> AppError:
     message = str(error.get("message", "")) if isinstance(error, dict) else str(error)
     reason = f": {message[:_MAX_REASON_CHARACTERS]}" if message else "."
     return ProviderUnavailable(f"The model's provider reported an error{reason}")
+
+
+def _refused(error: Exception) -> ProviderRejected:
+    reason = f" {error.message}" if isinstance(error, AddressRefused) else ""
+    return ProviderRejected(
+        f"The model's provider has an address that is not asked. An admin has to correct it.{reason}"
+    )
 
 
 def _translated(error: httpx.HTTPError) -> UpstreamError:

@@ -9,6 +9,7 @@ import structlog
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound, UpstreamError
+from chatapp.outbound import Reach
 from chatapp.pipeline.turn import Route
 from chatapp.providers import make_provider
 from chatapp.providers.base import ProviderConfig
@@ -107,6 +108,7 @@ def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
         api_key=_key_of(provider, settings),
         connect_timeout_seconds=settings.connect_timeout_seconds,
         idle_timeout_seconds=settings.first_token_timeout_seconds,
+        reach=_reach_of(provider, settings),
     )
     return Route(
         provider=make_provider(provider.kind, config),
@@ -121,11 +123,19 @@ def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
     )
 
 
+def _reach_of(provider: ProviderTable, settings: Settings) -> Reach:
+    if provider.is_operators:
+        return Reach.ANY
+    return Reach.PRIVATE if settings.allow_private_providers else Reach.PUBLIC
+
+
 def _key_of(provider: ProviderTable, settings: Settings) -> str:
     if not provider.encrypted_api_key:
         return ""
     try:
-        return decrypt(settings.effective_secret_key, provider.encrypted_api_key)
+        return decrypt(
+            settings.effective_secret_key, provider.encrypted_api_key, previous=settings.previous_secret_keys
+        )
     except CannotDecrypt:
         # The provider will refuse the call, and the refusal says what an admin has to do.
         _log.error("provider.key_unreadable", provider=provider.name)
@@ -162,7 +172,7 @@ async def _openai(settings: Settings) -> list[_Offer]:
     if not key and not url:
         return []
     is_openai = not url or url == _OPENAI_URL
-    config = ProviderConfig(url or _OPENAI_URL, key, _LISTING_SECONDS, _LISTING_SECONDS)
+    config = ProviderConfig(url or _OPENAI_URL, key, _LISTING_SECONDS, _LISTING_SECONDS, Reach.ANY)
     names = [settings.openai_model] if settings.openai_model else await _listed(config)
     if is_openai and not settings.openai_model:
         names = [next((name for name in _PREFERRED if name in names), _PREFERRED[0])]
@@ -173,6 +183,7 @@ async def _openai(settings: Settings) -> list[_Offer]:
         name="openai",
         kind=OpenAICompatible.kind,
         base_url=config.base_url,
+        is_operators=True,
         encrypted_api_key=encrypt(settings.effective_secret_key, key),
     )
     return [(provider, _models(provider, names, _OPENAI_TOKENS if is_openai else _SERVER_TOKENS))]
@@ -183,11 +194,11 @@ async def _ollama(settings: Settings) -> list[_Offer]:
     if "://" not in address:
         address = f"http://{address}"
     # Servers are told to listen everywhere by this address; as a destination it means nothing.
-    config = ProviderConfig(f"{address.replace('//0.0.0.0', '//127.0.0.1')}/v1", "", 0.5, _LISTING_SECONDS)
+    config = ProviderConfig(f"{address.replace('//0.0.0.0', '//127.0.0.1')}/v1", "", 0.5, _LISTING_SECONDS, Reach.ANY)
     names = await _listed(config)
     if not names:
         return []
-    provider = ProviderTable(name="ollama", kind=OpenAICompatible.kind, base_url=config.base_url)
+    provider = ProviderTable(name="ollama", kind=OpenAICompatible.kind, base_url=config.base_url, is_operators=True)
     return [(provider, _models(provider, names, _OLLAMA_TOKENS))]
 
 

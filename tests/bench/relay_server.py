@@ -51,7 +51,7 @@ async def add_models(upstream: str, models: list[str]) -> None:
     from chatapp.store.tables import ModelTable, ProviderTable
 
     async with system_transaction() as tx:
-        provider = ProviderTable(name="scripted", kind="openai_compatible", base_url=upstream)
+        provider = ProviderTable(name="scripted", kind="openai_compatible", base_url=upstream, is_operators=True)
         tx.session.add(provider)
         await tx.session.flush()
         for model in models:

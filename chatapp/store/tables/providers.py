@@ -24,6 +24,8 @@ class ProviderTable(SQLModel, table=True):
     base_url: str = ""
     encrypted_api_key: str = ""
     """Encrypted with the installation's secret key; empty when none is needed."""
+    is_operators: bool = False
+    """Named in the environment by who runs the installation, so it may be at any address."""
     is_enabled: bool = True
     created_at: datetime = Field(default_factory=utc_now)
 

@@ -9,6 +9,7 @@ import pytest
 
 from chatapp.domain import PromptMessage
 from chatapp.errors import ProviderRejected, ProviderTimeout, ProviderUnavailable
+from chatapp.outbound import Reach
 from chatapp.providers.base import ProviderConfig, ProviderRequest
 from chatapp.providers.openai_compatible import OpenAICompatible, close_providers, open_providers
 from tests.fixtures.servers import free_port
@@ -29,7 +30,9 @@ def ask(script: str) -> ProviderRequest:
 
 
 async def read(upstream: Upstream, script: str, *, idle_seconds: float = 5.0) -> tuple[str, str, object]:
-    config = ProviderConfig(upstream.url, "sk-1", connect_timeout_seconds=2, idle_timeout_seconds=idle_seconds)
+    config = ProviderConfig(
+        upstream.url, "sk-1", connect_timeout_seconds=2, idle_timeout_seconds=idle_seconds, reach=Reach.ANY
+    )
     text, reason, usage = "", "", None
     async with aclosing(OpenAICompatible(config).stream(ask(script))) as stream:
         async for delta in stream:
@@ -109,7 +112,7 @@ async def test_the_reason_of_a_refusal_is_passed_on(provider: Upstream) -> None:
 
 
 async def test_leaving_a_stream_closes_the_connection(provider: Upstream) -> None:
-    config = ProviderConfig(provider.url)
+    config = ProviderConfig(provider.url, reach=Reach.ANY)
     async with aclosing(OpenAICompatible(config).stream(ask("scripted?tokens=1000&gap_ms=5"))) as stream:
         async for _ in stream:
             break
@@ -122,4 +125,30 @@ async def test_leaving_a_stream_closes_the_connection(provider: Upstream) -> Non
 
 
 async def test_the_server_lists_its_models(provider: Upstream) -> None:
-    assert await OpenAICompatible(ProviderConfig(provider.url)).list_models() == ["scripted"]
+    assert await OpenAICompatible(ProviderConfig(provider.url, reach=Reach.ANY)).list_models() == ["scripted"]
+
+
+@pytest.mark.parametrize(("reach", "is_asked"), [(Reach.PUBLIC, False), (Reach.PRIVATE, True), (Reach.ANY, True)])
+async def test_a_provider_on_loopback_is_asked_only_where_that_is_allowed(
+    provider: Upstream, reach: Reach, is_asked: bool
+) -> None:
+    # Open for another provider: its connection must not be lent.
+    await read(provider, "scripted?tokens=1")
+    served = OpenAICompatible(ProviderConfig(provider.url, reach=reach))
+    if is_asked:
+        assert await served.list_models() == ["scripted"]
+        async with aclosing(served.stream(ask("scripted?tokens=1"))) as stream:
+            assert [delta.text async for delta in stream] == ["word1 ", ""]
+        return
+    with pytest.raises(ProviderRejected, match="CHATAPP_ALLOW_PRIVATE_PROVIDERS"):
+        await served.list_models()
+    with pytest.raises(ProviderRejected, match="CHATAPP_ALLOW_PRIVATE_PROVIDERS"):
+        async with aclosing(served.stream(ask("scripted?tokens=1"))) as stream:
+            _ = [delta async for delta in stream]
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.parametrize("url", ["not an address", "http:127.0.0.1/v1", "ftp://127.0.0.1/v1", "http://[::1", ""])
+async def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ProviderRejected, match="An admin has to correct it"):
+        await OpenAICompatible(ProviderConfig(url, reach=Reach.ANY)).list_models()

@@ -169,6 +169,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_one_time_links_user_id'), ['user_id'], unique=False)
         batch_op.create_foreign_key(batch_op.f('fk_one_time_links_tenant_id'), 'tenants', ['tenant_id'], ['id'], ondelete='CASCADE')
 
+    with op.batch_alter_table('providers', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('is_operators', sa.Boolean(), server_default='0', nullable=False))
+
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('method', sqlmodel.sql.sqltypes.AutoString(), server_default='password', nullable=False))
         batch_op.add_column(sa.Column('last_seen_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True))
@@ -232,6 +235,8 @@ END $$
 def _fill() -> None:
     """Give what is there what it would have had: who is here has accepted, and everybody goes on reading everything."""
     op.execute("UPDATE memberships SET accepted_at = created_at")
+    # Until now every provider came from the environment.
+    op.execute(sa.update(sa.table('providers', sa.column('is_operators', sa.Boolean()))).values(is_operators=True))
     op.execute("UPDATE sessions SET last_seen_at = created_at")
     op.execute(
         "UPDATE audit SET sequence = numbered.place FROM (SELECT id, row_number() OVER "
@@ -289,6 +294,9 @@ def downgrade() -> None:
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.drop_column('last_seen_at')
         batch_op.drop_column('method')
+
+    with op.batch_alter_table('providers', schema=None) as batch_op:
+        batch_op.drop_column('is_operators')
 
     with op.batch_alter_table('one_time_links', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('fk_one_time_links_tenant_id'), type_='foreignkey')
