@@ -6,7 +6,7 @@ import reflex as rx
 from reflex_base.constants import StateManagerMode
 
 from chatapp.components.theme import FRONTEND_PACKAGES, theme
-from chatapp.front_end import SameOriginPlugin
+from chatapp.same_origin import SameOriginPlugin
 from chatapp.settings import get_settings
 
 _settings = get_settings()

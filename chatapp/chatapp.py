@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,8 +24,11 @@ async def _lifespan() -> AsyncIterator[None]:
     settings = get_settings()
     configure_logging(settings.log_level)
     async with running(settings, role="web"):
-        await warm_up()
+        # Beside the first requests: most ask for a page, and a question that is sooner waits for the rest of it.
+        warming = asyncio.create_task(warm_up())
         yield
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
 
 
 def _create_app() -> rx.App:

@@ -1,7 +1,7 @@
 """Builds the pages' front end once, and knows when it must be built again.
 
-What is built lies in `.web/build`; the digest of what it was built from beside it. `chatapp/commands` calls this;
-`rxconfig.py` takes the plugin.
+What is built lies in `.web/build`; the digest of what it was built from beside it. `chatapp/commands` calls this.
+Reflex itself is not imported: it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -9,16 +9,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from reflex_base.plugins import Plugin
 
 from chatapp.errors import Misconfigured
 
@@ -30,30 +26,9 @@ _REFLEX = PROJECT / ".reflex"
 _LOG = _REFLEX / "build.log"
 _INDEX = _WEB / "build" / "client" / "index.html"
 
-_SOURCES = ("rxconfig.py", ".npmrc", "chatapp/chatapp.py", "chatapp/front_end.py", "chatapp/domain.py")
+_SOURCES = ("rxconfig.py", ".npmrc", "chatapp/chatapp.py", "chatapp/same_origin.py", "chatapp/domain.py")
 _SOURCE_FOLDERS = ("chatapp/pages", "chatapp/components", "admin", "assets", "reflex.lock")
 _NOT_SOURCES = {"__pycache__", "external"}
-
-_BUILT_IN_ADDRESS = re.compile(r"""(["'`])(http|ws)://localhost:\d+(/[^"'`]*)\1""")
-
-
-class SameOriginPlugin(Plugin):
-    """Lets the built pages talk to wherever they were loaded from.
-
-    Reflex writes an absolute address into the bundle when it builds. One build would then serve one port and
-    would not work behind TLS on a port of its own.
-    """
-
-    def post_build(self, **context: Any) -> None:
-        """Replace the built-in address by the page's own origin."""
-        for path in Path(context["static_dir"]).glob("assets/reflex-env-*.js"):
-            path.write_text(_BUILT_IN_ADDRESS.sub(_own_origin, path.read_text()))
-
-
-def _own_origin(match: re.Match[str]) -> str:
-    scheme, path = match[2], match[3]
-    origin = 'globalThis.location?.origin??"http://localhost"'
-    return f'(({origin}).replace(/^http/,"{scheme}")+"{path}")'
 
 
 def is_current() -> bool:

@@ -180,8 +180,10 @@ def _become(*arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
+    # Without bytecode kept from the last time, each process would compile some thousand modules at its start.
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **given,
         "PATH": os.pathsep.join((str(VENV / "bin"), os.environ.get("PATH", ""))),
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
         # Wherever the data folder is, the prepared model belongs to the installation.

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
@@ -29,6 +29,9 @@ from chatapp.telemetry.log import configure_logging
 _READY_SECONDS = 90.0
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104  # compared with, not bound to
+
+_Start = Callable[[ChildSpec], Child]
+"""Starts a process and keeps it running."""
 
 
 async def run(_: argparse.Namespace, settings: Settings) -> int:
@@ -60,8 +63,8 @@ async def supervise(settings: Settings, *, web: processes.MakeSpec, worker: proc
             async with lifespan.running(settings, role="command"):
                 await doctor.require_servers(settings)
             await _set_up(settings)
-            async with _children(settings, web, worker) as (children, installed):
-                return await _watch(settings, children, installed)
+            async with _family() as start:
+                return await _run(settings, start, web=web, worker=worker)
     except asyncio.CancelledError:
         print("\nStopped.", flush=True)
         return 0
@@ -139,10 +142,8 @@ async def _step(what: str, command: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def _children(
-    settings: Settings, web: processes.MakeSpec, worker: processes.MakeSpec
-) -> AsyncIterator[tuple[list[Child], Installed]]:
-    """Every process, started; stopped together at the end, Chroma last."""
+async def _family() -> AsyncIterator[_Start]:
+    """What starts a process. All are stopped together at the end, the first one last: Chroma, which the others need."""
     children: list[Child] = []
 
     def start(spec: ChildSpec) -> Child:
@@ -152,36 +153,41 @@ async def _children(
         return child
 
     try:
-        chroma_url = settings.chroma_url
-        if not chroma_url:
-            port = _free_port()
-            chroma_url = f"http://{_LOOPBACK}:{port}"
-            chroma = start(processes.chroma(settings, port))
-            if not await _answers(f"{chroma_url}/api/v2/heartbeat", chroma):
-                raise Misconfigured(f"The Chroma server did not start; see {chroma.spec.log_path}.")
-        installed = await _install(settings)
-        start(worker(settings, chroma_url))
-        start(web(settings, chroma_url))
-        yield children, installed
+        yield start
     finally:
         await asyncio.gather(*(child.stop() for child in children[1:]))
         await asyncio.gather(*(child.stop() for child in children[:1]))
+
+
+async def _run(settings: Settings, start: _Start, *, web: processes.MakeSpec, worker: processes.MakeSpec) -> int:
+    """Start each process as soon as it can begin: Chroma and the web process load side by side, documents can wait."""
+    chroma, chroma_url = _start_chroma(settings, start)
+    installed = await _install(settings)
+    pages = start(web(settings, chroma_url))
+    if chroma is not None and not await _answers(f"{chroma_url}/api/v2/heartbeat", chroma):
+        raise Misconfigured(f"The Chroma server did not start; see {chroma.spec.log_path}.")
+    host = _LOOPBACK if settings.host in _EVERYWHERE else settings.host
+    if not await _answers(f"http://{host}:{settings.port}/healthz", pages):
+        print("The web process did not start; the lines above say why.", file=sys.stderr, flush=True)
+        return 1
+    print(_welcome(settings, installed), flush=True)
+    start(worker(settings, chroma_url))
+    await asyncio.Event().wait()
+    return 0
+
+
+def _start_chroma(settings: Settings, start: _Start) -> tuple[Child | None, str]:
+    """Start a Chroma server where none is named; gives it, and the address of the one to use."""
+    if settings.chroma_url:
+        return None, settings.chroma_url
+    port = _free_port()
+    return start(processes.chroma(settings, port)), f"http://{_LOOPBACK}:{port}"
 
 
 async def _install(settings: Settings) -> Installed:
     async with lifespan.running(settings, role="command"):
         await schema.migrate()
         return await installation.install(settings)
-
-
-async def _watch(settings: Settings, children: list[Child], installed: Installed) -> int:
-    host = _LOOPBACK if settings.host in _EVERYWHERE else settings.host
-    if not await _answers(f"http://{host}:{settings.port}/healthz", children[-1]):
-        print("The web process did not start; the lines above say why.", file=sys.stderr, flush=True)
-        return 1
-    print(_welcome(settings, installed), flush=True)
-    await asyncio.Event().wait()
-    return 0
 
 
 def _welcome(settings: Settings, installed: Installed) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
+
 PACKAGES = (
     "marked@18.2.1",  # reads markdown into tokens
     "remend@1.4.0",  # closes what is still open while text is written
@@ -15,11 +17,11 @@ PACKAGES = (
 
 # The parts the component is made of; they stand beside it among the assets.
 for _part in ("turn_stream.js", "markdown_blocks.js", "markdown.jsx", "citations.jsx"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class _Answer(rx.Component):
-    library = rx.asset("answer.jsx", shared=True).importable_path
+    library = local_asset("answer.jsx")
     tag = "Answer"
     lib_dependencies: list[str] = [*PACKAGES]
 

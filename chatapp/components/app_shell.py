@@ -8,6 +8,7 @@ from uuid import UUID
 import reflex as rx
 
 from chatapp.components.answer import PACKAGES
+from chatapp.components.local_asset import local_asset
 from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.uploads import activity_tray
 from chatapp.domain import utc_now
@@ -21,7 +22,7 @@ MAX_CHANGES = 4
 """Changes kept in State: enough that the browser misses none between two messages of the socket."""
 
 for _part in ("history.jsx", "search_dialog.jsx", "shortcuts_dialog.jsx"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class ConversationItem(TypedDict):
@@ -151,7 +152,7 @@ def _id_and_pin(conversation_id: rx.Var[str], is_pinned: rx.Var[bool]) -> tuple[
 
 
 class _AppShell(rx.Component):
-    library = rx.asset("app_shell.jsx", shared=True).importable_path
+    library = local_asset("app_shell.jsx")
     tag = "AppShell"
     lib_dependencies: list[str] = [*PACKAGES, "sonner@2.0.8"]
 

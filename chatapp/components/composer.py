@@ -7,9 +7,10 @@ from typing import TypedDict
 import reflex as rx
 
 from chatapp.components.answer import PACKAGES
+from chatapp.components.local_asset import local_asset
 from chatapp.components.thread import Failure
 
-rx.asset("place_dialog.jsx", shared=True)
+local_asset("place_dialog.jsx")
 
 
 class CollectionItem(TypedDict):
@@ -36,7 +37,7 @@ def _chosen(collection_ids: rx.Var[list[str] | None]) -> tuple[rx.Var[list[str] 
 class Composer(rx.Component):
     """A textbox named "Message" and its button "Send", which becomes "Stop" while an answer is written."""
 
-    library = rx.asset("composer.jsx", shared=True).importable_path
+    library = local_asset("composer.jsx")
     tag = "Composer"
     lib_dependencies: list[str] = [*PACKAGES, "sonner@2.0.8"]
 

@@ -6,15 +6,17 @@ from typing import Any
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
+
 PACKAGES = ("pdfjs-dist@6.5.438", "lucide-react@1.26.0")
 
 # The parts that the component loads; they stand beside it among the assets.
 for _part in ("pdf_view.jsx", "pdf_pages.js", "text_view.jsx", "document_requests.js"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class _DocumentView(rx.NoSSRComponent):
-    library = rx.asset("document_view.jsx", shared=True).importable_path
+    library = local_asset("document_view.jsx")
     tag = "DocumentView"
     lib_dependencies: list[str] = [*PACKAGES]
 

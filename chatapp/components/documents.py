@@ -7,10 +7,11 @@ from typing import TypedDict
 import reflex as rx
 
 from chatapp.components import document_view, uploads
+from chatapp.components.local_asset import local_asset
 
 # The parts that the components load; they stand beside them among the assets.
 for _part in ("document_row.jsx", "confirm_delete.jsx", "documents_format.js"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class CollectionRow(TypedDict):
@@ -78,7 +79,7 @@ class DocumentDetail(DocumentRow):
 class DocumentsTable(rx.Component):
     """Search, filters, sorting, pages, choosing and acting on documents."""
 
-    library = rx.asset("documents_table.jsx", shared=True).importable_path
+    library = local_asset("documents_table.jsx")
     tag = "DocumentsTable"
     lib_dependencies: list[str] = [*uploads.PACKAGES]
 
@@ -103,7 +104,7 @@ class DocumentsTable(rx.Component):
 class CollectionsRail(rx.Component):
     """The collections beside the table, with making, renaming and deleting them."""
 
-    library = rx.asset("collections_rail.jsx", shared=True).importable_path
+    library = local_asset("collections_rail.jsx")
     tag = "CollectionsRail"
     lib_dependencies: list[str] = [*uploads.PACKAGES]
 
@@ -119,7 +120,7 @@ class CollectionsRail(rx.Component):
 class DocumentDrawer(rx.Component):
     """One document: preview beside pieces, versions, and why it failed. Open while the address names one."""
 
-    library = rx.asset("document_drawer.jsx", shared=True).importable_path
+    library = local_asset("document_drawer.jsx")
     tag = "DocumentDrawer"
     lib_dependencies: list[str] = [*uploads.PACKAGES, *document_view.PACKAGES]
 

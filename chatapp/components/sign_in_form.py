@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
+
 
 class SignInForm(rx.Component):
     """A real form: it posts to `/auth/login` by itself where scripts do not run."""
 
-    library = rx.asset("sign_in_form.jsx", shared=True).importable_path
+    library = local_asset("sign_in_form.jsx")
     tag = "SignInForm"
     lib_dependencies: list[str] = ["lucide-react@1.26.0"]
 

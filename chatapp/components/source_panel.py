@@ -6,13 +6,14 @@ import reflex as rx
 
 from chatapp.components.answer import PACKAGES
 from chatapp.components.document_view import document_view
+from chatapp.components.local_asset import local_asset
 
-rx.asset("why_this_answer.jsx", shared=True)
+local_asset("why_this_answer.jsx")
 
 
 class SourcePanel(rx.Component):
     """Opens by what is pressed in the thread; takes no room while it is closed."""
 
-    library = rx.asset("source_panel.jsx", shared=True).importable_path
+    library = local_asset("source_panel.jsx")
     tag = "SourcePanel"
     lib_dependencies: list[str] = [*PACKAGES, *document_view("").lib_dependencies]

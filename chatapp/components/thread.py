@@ -7,9 +7,10 @@ from typing import TypedDict
 import reflex as rx
 
 from chatapp.components.answer import PACKAGES
+from chatapp.components.local_asset import local_asset
 
 for _part in ("chat_store.js", "feedback.jsx"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class TurnItem(TypedDict):
@@ -43,7 +44,7 @@ def _id_and_question(turn_id: rx.Var[str], question: rx.Var[str]) -> tuple[rx.Va
 class Thread(rx.Component):
     """The branch shown. `recent` carries the last few turns, so that a long branch is not sent again and again."""
 
-    library = rx.asset("thread.jsx", shared=True).importable_path
+    library = local_asset("thread.jsx")
     tag = "Thread"
     lib_dependencies: list[str] = [*PACKAGES, "sonner@2.0.8"]
 

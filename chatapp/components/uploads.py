@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
+
 PACKAGES = ("radix-ui@1.8.1", "sonner@2.0.8", "lucide-react@1.26.0")
 
 # The parts that the components load; they stand beside them among the assets.
-rx.asset("upload_queue.js", shared=True)
+local_asset("upload_queue.js")
 
 
 class _Uploader(rx.Component):
-    library = rx.asset("uploader.jsx", shared=True).importable_path
+    library = local_asset("uploader.jsx")
     tag = "Uploader"
     lib_dependencies: list[str] = [*PACKAGES]
 
@@ -28,7 +30,7 @@ class _Uploader(rx.Component):
 
 
 class _UploadButton(rx.Component):
-    library = rx.asset("uploader.jsx", shared=True).importable_path
+    library = local_asset("uploader.jsx")
     tag = "UploadButton"
     lib_dependencies: list[str] = [*PACKAGES]
 
@@ -37,7 +39,7 @@ class _UploadButton(rx.Component):
 
 
 class _ActivityTray(rx.Component):
-    library = rx.asset("activity_tray.jsx", shared=True).importable_path
+    library = local_asset("activity_tray.jsx")
     tag = "ActivityTray"
     lib_dependencies: list[str] = [*PACKAGES]
 

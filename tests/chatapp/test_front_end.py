@@ -39,13 +39,3 @@ def test_the_version_of_reflex_is_part_of_the_digest(project: Path) -> None:
     assert front_end.source_digest() == before
     (project / "requirements.lock").write_text("reflex==0.10.2 \\\nhttpx==2 \\\n")
     assert front_end.source_digest() != before
-
-
-def test_the_pages_talk_to_where_they_came_from(tmp_path: Path) -> None:
-    chunk = tmp_path / "assets" / "reflex-env-abc.js"
-    chunk.parent.mkdir()
-    chunk.write_text('var e={PING:`http://localhost:8000/ping`,EVENT:"ws://localhost:8000/_event"}')
-    front_end.SameOriginPlugin().post_build(static_dir=tmp_path)
-    text = chunk.read_text()
-    assert "8000" not in text
-    assert '.replace(/^http/,"ws")+"/_event"' in text

@@ -27,6 +27,14 @@ def _children(product: Product) -> dict[str, psutil.Process]:
     return named
 
 
+async def _until_complete(product: Product, seconds: float = 20.0) -> dict[str, psutil.Process]:
+    """The children once all of them are there: the worker is the last to start."""
+    async with asyncio.timeout(seconds):
+        while (found := _children(product)).keys() != {"web", "worker", "chroma"}:
+            await asyncio.sleep(0.1)
+    return found
+
+
 async def _until_healthy(product: Product, seconds: float = 40.0) -> None:
     async with asyncio.timeout(seconds), httpx.AsyncClient(trust_env=False) as client:
         while True:
@@ -63,8 +71,7 @@ async def _none_left(processes: list[psutil.Process], seconds: float) -> None:
 
 async def test_crashed_processes_come_back_and_a_stop_ends_all_of_them(start_product: StartProduct) -> None:
     product = start_product(model="scripted?tokens=5000&gap_ms=20", CHATAPP_LOG_LEVEL="warning")
-    before = _children(product)
-    assert before.keys() == {"web", "worker", "chroma"}
+    before = await _until_complete(product)
     assert before["worker"].nice() > before["web"].nice()
     for process in before.values():
         process.kill()
@@ -86,6 +93,7 @@ async def test_crashed_processes_come_back_and_a_stop_ends_all_of_them(start_pro
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="other systems cannot tie a child to its parent")
 async def test_a_killed_parent_leaves_nothing_running(start_product: StartProduct) -> None:
     product = start_product(CHATAPP_LOG_LEVEL="error")
+    await _until_complete(product)
     everything = psutil.Process(product.pid).children(recursive=True)
     assert len(everything) >= 4
     os.kill(product.pid, signal.SIGKILL)
