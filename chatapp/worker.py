@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any
 
-from chatapp.services import ingestion, upkeep
+from chatapp.services import erasure, ingestion, upkeep
 from chatapp.services.lifespan import running
 from chatapp.settings import Settings
 from chatapp.store import job_queue
@@ -40,6 +40,7 @@ async def run(settings: Settings) -> None:
             {
                 "ingest": _in_loop(ingestion.ingest_waiting, jobs, stopping),
                 "sweep": _in_loop(upkeep.sweep, jobs, stopping),
+                "erase": _in_loop(erasure.erase_waiting, jobs, stopping),
             },
             workers=_JOBS_AT_A_TIME,
         )

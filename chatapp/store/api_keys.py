@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
-from sqlmodel import col, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, update
+from sqlmodel import col
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from chatapp.domain import utc_now
+from chatapp.errors import NotFound
 from chatapp.store.database import Transaction
+from chatapp.store.listing import Found, ListField, Listing
+from chatapp.store.listing import find as list_page
 from chatapp.store.tables import ApiKeyTable, MembershipTable, TenantTable, UserTable
+
+STATES = ("active", "expired", "revoked", "owner_away")
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""What stands for no moment where keys are sorted by one."""
 
 
 async def find(
@@ -19,9 +30,10 @@ async def find(
     """The living key with this hash and, for a person's key, the person and their place in the key's tenant.
 
     System transactions only: the key tells who the actor is. A revoked or expired key gives None, and so does the
-    key of a person who was disabled or left the tenant.
+    key of a person who was disabled or left the tenant. After a rotation the key before it opens for its grace.
     """
-    return await _find(tx, col(ApiKeyTable.key_hash) == key_hash, now=now)
+    in_grace = and_(col(ApiKeyTable.previous_key_hash) == key_hash, col(ApiKeyTable.previous_expires_at) > now)
+    return await _find(tx, or_(col(ApiKeyTable.key_hash) == key_hash, in_grace), now=now)
 
 
 async def find_by_id(
@@ -66,29 +78,77 @@ async def mark_used(tx: Transaction, key_id: UUID, *, moment: datetime) -> None:
     await tx.session.execute(update(ApiKeyTable).where(col(ApiKeyTable.id) == key_id).values(last_used_at=moment))
 
 
-async def of_tenant(tx: Transaction) -> list[ApiKeyTable]:
-    """The keys of the actor's tenant that were not revoked, newest first."""
-    statement = (
-        select(ApiKeyTable)
-        .where(col(ApiKeyTable.tenant_id) == tx.tenant_id, col(ApiKeyTable.revoked_at).is_(None))
-        .order_by(col(ApiKeyTable.created_at).desc(), col(ApiKeyTable.id))
-    )
-    return list((await tx.session.execute(statement)).scalars())
+async def find_page(tx: Transaction, wanted: Mapping[str, str]) -> Found:
+    """Keys of the actor's tenant, those that ended among them: row, address and name of its person, state.
 
-
-async def revoke(tx: Transaction, key_id: UUID) -> bool:
-    """End a key of the actor's tenant.
-
-    Returns:
-        False when the tenant has no such living key.
+    Args:
+        tx: the transaction.
+        wanted: the grammar of `store.listing`.
     """
-    statement = (
-        update(ApiKeyTable)
-        .where(
-            col(ApiKeyTable.id) == key_id,
-            col(ApiKeyTable.tenant_id) == tx.tenant_id,
-            col(ApiKeyTable.revoked_at).is_(None),
-        )
-        .values(revoked_at=utc_now())
+    state = _state(utc_now())
+    statement: Select[Any] = (
+        select(ApiKeyTable, col(UserTable.email), col(UserTable.name), state)  # pyright: ignore[reportAssignmentType]
+        .outerjoin(UserTable, col(UserTable.id) == col(ApiKeyTable.user_id))
+        .outerjoin(MembershipTable, _is_place())
+        .where(col(ApiKeyTable.tenant_id) == tx.tenant_id)
     )
-    return (await tx.session.execute(statement)).rowcount == 1  # pyright: ignore[reportAttributeAccessIssue]
+    fields = (
+        ListField("name", col(ApiKeyTable.name), is_searched=True),
+        ListField("prefix", col(ApiKeyTable.prefix), is_searched=True),
+        ListField("owner", func.coalesce(col(UserTable.email), ""), is_searched=True),
+        ListField("user_id", col(ApiKeyTable.user_id), "id", is_sorted=False),
+        ListField("scopes", cast(col(ApiKeyTable.scopes), String), is_sorted=False),
+        ListField("state", state, "choice", choices=STATES),
+        ListField("created_at", col(ApiKeyTable.created_at), "moment"),
+        ListField("expires_at", func.coalesce(col(ApiKeyTable.expires_at), _moment(_NEVER)), "moment"),
+        ListField("last_used_at", func.coalesce(col(ApiKeyTable.last_used_at), _moment(_LONG_AGO)), "moment"),
+        ListField("id", col(ApiKeyTable.id), "id"),
+    )
+    return await list_page(tx, Listing(statement, col(ApiKeyTable.id), fields), wanted)
+
+
+def _state(now: datetime) -> ColumnElement[str]:
+    is_of_person = col(ApiKeyTable.user_id).is_not(None)
+    is_away = or_(
+        col(MembershipTable.id).is_(None),
+        col(MembershipTable.is_disabled),
+        col(MembershipTable.accepted_at).is_(None),
+        col(UserTable.is_disabled),
+    )
+    return case(
+        (col(ApiKeyTable.revoked_at).is_not(None), "revoked"),
+        (col(ApiKeyTable.expires_at) <= now, "expired"),
+        (and_(is_of_person, is_away), "owner_away"),
+        else_="active",
+    )
+
+
+def _is_place() -> ColumnElement[bool]:
+    return and_(
+        col(MembershipTable.user_id) == col(ApiKeyTable.user_id),
+        col(MembershipTable.tenant_id) == col(ApiKeyTable.tenant_id),
+    )
+
+
+def _moment(value: datetime) -> Any:
+    return literal(value, type_=UTCDateTime())
+
+
+async def get(tx: Transaction, key_id: UUID, *, for_update: bool = False) -> tuple[ApiKeyTable, UserTable | None]:
+    """One key of the actor's tenant with its person.
+
+    Args:
+        tx: the transaction.
+        key_id: which.
+        for_update: keep others from changing the key until the transaction ends.
+
+    Raises:
+        NotFound: the tenant has no such key.
+    """
+    query = select(ApiKeyTable).where(col(ApiKeyTable.id) == key_id, col(ApiKeyTable.tenant_id) == tx.tenant_id)
+    if for_update:
+        query = query.with_for_update()
+    row = (await tx.session.execute(query)).scalar_one_or_none()
+    if row is None:
+        raise NotFound("There is no such key.", param="key_id")
+    return row, await tx.session.get(UserTable, row.user_id) if row.user_id is not None else None

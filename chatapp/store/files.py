@@ -174,6 +174,11 @@ async def remove_document(actor: Actor, document_id: UUID) -> None:
     await asyncio.to_thread(shutil.rmtree, document_dir(actor, document_id), ignore_errors=True)
 
 
+async def remove_tenant(actor: Actor) -> None:
+    """Remove every file of the actor's tenant and all that was derived. Nothing there is no error."""
+    await asyncio.to_thread(shutil.rmtree, _root() / actor.tenant_id.hex, ignore_errors=True)
+
+
 async def remove_abandoned_uploads() -> int:
     """Remove what killed processes left of uploads; returns how many files."""
 

@@ -18,7 +18,7 @@ from sqlmodel import col
 
 from chatapp.domain import DocumentStatus, IngestStage, utc_now
 from chatapp.store.database import Transaction
-from chatapp.store.tables import DocumentTable, DocumentVersionTable
+from chatapp.store.tables import DocumentTable, DocumentVersionTable, TenantTable
 
 LEASE_SECONDS = 15.0
 """Time after which a silent worker counts as dead. Extended each two seconds, so seven beats may be missed."""
@@ -81,7 +81,7 @@ async def claim_next(tx: Transaction, *, owner: str) -> Claim | None:
     )
     query = (
         select(document)
-        .where(col(document.collection_id).is_not(None), _is_free(now))
+        .where(col(document.collection_id).is_not(None), _is_free(now), _may_be_worked_for())
         .order_by(in_work, col(document.updated_at), col(document.id))
         .limit(1)
         .with_for_update(skip_locked=True, of=document)
@@ -105,6 +105,12 @@ def _is_free(now: Any) -> Any:
     return or_(is_due, is_left)
 
 
+def _may_be_worked_for() -> Any:
+    # What a worker has begun it ends; nothing more is begun for a tenant that is suspended.
+    suspended = select(col(TenantTable.id)).where(col(TenantTable.is_suspended).is_(True))
+    return col(DocumentTable.tenant_id).not_in(suspended)
+
+
 async def count_work(tx: Transaction, *, limit: int) -> int:
     """How many documents wait or were left by a dead worker, at most `limit`; in a system transaction, of any tenant.
 
@@ -112,7 +118,9 @@ async def count_work(tx: Transaction, *, limit: int) -> int:
         tx: the transaction.
         limit: where to stop counting, 1 or more.
     """
-    query = select(col(DocumentTable.id)).where(col(DocumentTable.collection_id).is_not(None), _is_free(utc_now()))
+    query = select(col(DocumentTable.id)).where(
+        col(DocumentTable.collection_id).is_not(None), _is_free(utc_now()), _may_be_worked_for()
+    )
     return len((await tx.session.execute(query.limit(limit))).all())
 
 

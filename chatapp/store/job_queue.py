@@ -22,7 +22,7 @@ from chatapp.store import redis
 
 _log = structlog.get_logger(__name__)
 
-JobName = Literal["ingest", "sweep"]
+JobName = Literal["ingest", "sweep", "erase"]
 
 _POLL_SECONDS = 0.25
 """Longest wait of an idle consumer on SQLite; Redis wakes it at once."""

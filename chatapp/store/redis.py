@@ -157,6 +157,13 @@ class RedisTurnLog:
         with translated():
             await _bounded(_redis().publish(_STOP_CHANNEL, str(turn_id)))
 
+    async def forget_tenant(self, actor: Actor) -> None:
+        """See `TurnLog.forget_tenant`: whatever Redis keeps under the tenant's name."""
+        with translated():
+            keys = [key async for key in _redis().scan_iter(match=f"{actor.tenant_id}:*", count=1_000)]
+            for first in range(0, len(keys), 1_000):
+                await _bounded(_redis().unlink(*keys[first : first + 1_000]))
+
     async def stop_requests(self) -> AsyncGenerator[UUID, None]:
         """See `TurnLog.stop_requests`."""
         async with _subscription(_STOP_CHANNEL) as messages:

@@ -87,6 +87,10 @@ class TurnLog(Protocol):
         """The turns other processes want stopped, as they say so; ends only when closed."""
         ...
 
+    async def forget_tenant(self, actor: Actor) -> None:
+        """Forget every turn of the actor's tenant."""
+        ...
+
 
 def parse_id(event_id: str) -> tuple[int, int]:
     """Attempt and sequence of an event id; (0, 0), before everything, when it is none."""
@@ -168,6 +172,11 @@ class InProcessTurnLog:
         """Never yields: there is no other process."""
         await asyncio.Event().wait()
         yield UUID(int=0)
+
+    async def forget_tenant(self, actor: Actor) -> None:
+        """See `TurnLog.forget_tenant`; those still being answered go by themselves, minutes after their end."""
+        for key in [key for key in self._entries if key[0] == actor.tenant_id]:
+            self._forget(key)
 
     def _forget_later(self, key: tuple[UUID, UUID]) -> None:
         asyncio.get_running_loop().call_later(KEEP_SECONDS, self._forget, key)

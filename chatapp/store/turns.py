@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, ScalarResult, select, update
+from sqlalchemy import CursorResult, ScalarResult, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from chatapp.domain import Actor, TurnStatus, utc_now
 from chatapp.errors import Conflict, NotFound
 from chatapp.store.database import Transaction
-from chatapp.store.tables import TurnTable
+from chatapp.store.tables import TenantTable, TurnTable
 
 _OPEN = (TurnStatus.QUEUED, TurnStatus.RUNNING)
 
@@ -118,13 +118,28 @@ async def renew_lease(tx: Transaction, turn_id: UUID, *, attempt: int, expires_a
     """Keep a running turn.
 
     Returns:
-        whether its owner asked to stop it; None when this attempt no longer has the turn.
+        whether it is to stop: its owner asked for it, or its tenant is suspended. None when this attempt no longer
+        has the turn.
     """
     statement = _of_attempt(turn_id, attempt).values(lease_expires_at=expires_at)
     if not await _changes_a_row(tx, statement):
         return None
-    query = select(col(TurnTable.is_cancel_requested)).where(col(TurnTable.id) == turn_id)
-    return (await tx.session.execute(query)).scalar_one()
+    query = (
+        select(or_(col(TurnTable.is_cancel_requested), col(TenantTable.is_suspended)))
+        .join(TenantTable, col(TenantTable.id) == col(TurnTable.tenant_id))
+        .where(col(TurnTable.id) == turn_id)
+    )
+    return bool((await tx.session.execute(query)).scalar_one())
+
+
+async def request_stop_of_all(tx: Transaction) -> list[UUID]:
+    """Ask for the end of every open turn of the actor's tenant; returns which those are."""
+    is_open = (col(TurnTable.tenant_id) == tx.tenant_id, col(TurnTable.status).in_(_OPEN))
+    statement = (
+        update(TurnTable).where(*is_open).values(is_cancel_requested=True).execution_options(synchronize_session=False)
+    )
+    await tx.session.execute(statement)
+    return list((await tx.session.execute(select(col(TurnTable.id)).where(*is_open))).scalars())
 
 
 async def finish(tx: Transaction, turn_id: UUID, *, attempt: int, values: dict[str, Any]) -> bool:

@@ -11,15 +11,19 @@ from tests.architecture.source import Function, Module, modules_in
 _TENANTLESS_SERVICES = {
     "authentication": "before anybody is known",
     "doctor": "about the installation, not about a tenant",
+    "erasure": "the worker's, which deletes tenants",
     "ingestion": "the worker's loop over every tenant",
     "installation": "before there is a tenant",
     "lifespan": "opens and closes the parts",
+    "oidc": "sign-in, before anybody is known",
+    "secret_rotation": "the command line moves the installation's secrets",
     "turn_runner": "opened by the lifespan, recovers every tenant's turns",
     "upkeep": "the worker's sweep over every tenant",
 }
 """Service modules whose functions are not called in somebody's name, and why."""
 
 _WITHOUT_ACTOR = {
+    "audit.verify_all",
     "catalog.register_from_environment",
     "conversations.purge_deleted",
     "keys.create_key",
@@ -32,16 +36,22 @@ _WITHOUT_ACTOR = {
 
 _STORE_QUERIES = (
     "api_keys",
+    "audit_chain",
+    "audit_list",
     "catalog",
     "chunks",
     "collections",
     "conversations",
+    "deletions",
     "documents",
+    "encrypted_columns",
     "feedback",
+    "identity_providers",
     "ingestions",
     "postings",
     "removals",
     "sessions",
+    "tenants",
     "traces",
     "turns",
     "users",
@@ -83,5 +93,16 @@ def test_a_query_runs_in_the_callers_transaction(module: Module) -> None:
 
 
 def test_every_query_module_is_known() -> None:
-    others = {"audit", "database", "encryption", "files", "job_queue", "redis", "schema", "tables", "turn_log"}
+    others = {
+        "audit",
+        "compaction",
+        "database",
+        "encryption",
+        "files",
+        "job_queue",
+        "redis",
+        "schema",
+        "tables",
+        "turn_log",
+    }
     assert {module.path.stem for module in modules_in("chatapp/store")} - others == set(_STORE_QUERIES)

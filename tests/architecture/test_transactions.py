@@ -13,13 +13,18 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/authentication.py": "sign-in, before the actor is known",
     "chatapp/services/catalog.py": "providers and models belong to the installation",
     "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",
+    "chatapp/services/erasure.py": "the worker deletes tenants",
     "chatapp/services/ingestion.py": "the worker looks for documents of every tenant",
     "chatapp/services/installation.py": "first start",
+    "chatapp/services/identity_providers.py": "what the sign-in page offers, before the actor is known",
     "chatapp/services/keys.py": "a key made on the command line",
+    "chatapp/services/oidc.py": "sign-in, before the actor is known",
+    "chatapp/services/secret_rotation.py": "the installation's secrets, in every tenant",
+    "chatapp/services/tenants.py": "platform admins look at every tenant",
     "chatapp/services/turn_runner.py": "finds turns that a killed process left",
+    "chatapp/services/one_time_links.py": "links, before the actor is known",
     "chatapp/services/users.py": "the command line makes admins",
     "chatapp/store/database.py": "defines it",
-    "chatapp/services/one_time_links.py": "links, before the actor is known",
     "ingest/removals.py": "the worker finishes removals of every tenant",
 }
 """Modules that may open a transaction over all tenants, and why."""
@@ -73,4 +78,4 @@ def test_every_table_belongs_to_a_tenant_or_is_named() -> None:
 
     of_tenants = {cls.__tablename__ for cls in TenantRow.__subclasses__()}
     without = set(SQLModel.metadata.tables) - of_tenants
-    assert without == {"tenants", "users", "sessions", "one_time_links", "api_keys", "providers", "models"}
+    assert without == {"tenants", "users", "sessions", "one_time_links", "providers", "models"}
