@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -75,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--email", help="in whose name; left out: the first admin's")
 
     commands.add_parser("rotate-secrets", help="move everything kept encrypted to the present CHATAPP_SECRET_KEY")
+    audit = commands.add_parser("audit", help="check that nobody changed the audit log")
+    verify = audit.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "verify", help="follow its chain from the first line to the last; 1 when it is broken"
+    )
+    verify.add_argument("--tenant", type=UUID, metavar="ID", help="only this tenant's; left out: every tenant's")
+    verify.add_argument(
+        "--since", default="", metavar="END", help="a last line noted earlier, which must still be there"
+    )
+
     commands.add_parser("doctor", help="check every setting and dependency, and say what to do")
     return parser
 

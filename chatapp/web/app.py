@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from chatapp.domain import Permission
 from chatapp.settings import get_settings
 from chatapp.web import (
+    admin_audit,
     auth,
     catalog,
     chat_completions,
@@ -45,6 +46,7 @@ ROUTERS = (
     vector_stores.router,
     feedback.router,
     traces.router,
+    admin_audit.router,
 )
 """Every router of the API: one module a noun, one line here."""
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 
 from chatapp.domain import Actor
@@ -64,7 +65,7 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-chatapp_session" if settings.is_https else "chatapp_session"
 
 
-def client_address(request: Request, settings: Settings) -> str:
+def client_address(request: HTTPConnection, settings: Settings) -> str:
     """Network address of the person, through as many proxies as the operator trusts."""
     hops = settings.trusted_proxy_hops
     forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chatapp.domain import Actor, Permission
 from chatapp.services import authentication
 from chatapp.settings import Settings
-from chatapp.web.auth import cookie_name
+from chatapp.web.auth import client_address, cookie_name
 from chatapp.web.errors import error_body
 from chatapp.web.origin import is_own_origin, safe_local_path
 from chatapp.web.reflex_internals import NO_SOCKET_COOKIE, SOCKET_PATH, TOKEN_PARAMETER
@@ -28,6 +28,8 @@ from chatapp.web.reflex_internals import NO_SOCKET_COOKIE, SOCKET_PATH, TOKEN_PA
 SIGN_IN_PATH = "/sign-in"
 SESSION_HEADER = "x-chatapp-session"
 """Header in which the gate tells the guard whose socket it is: the session's hash, which opens nothing."""
+ADDRESS_HEADER = "x-chatapp-address"
+"""Header in which the gate tells the guard the network address of who opened the socket."""
 _NOT_PAGES = ("/v1", "/auth", "/assets", "/healthz", "/readyz", "/metrics", "/ping", "/_health", "/external")
 """Addresses that answer for themselves: routes that ask who is there, and files that are the same for everybody."""
 
@@ -73,10 +75,14 @@ class Gate:
 
     def _without_cookies(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         # Reflex keeps a socket's headers in the tab's state and writes them into its log: no cookie may be among them.
-        token = HTTPConnection(scope).cookies[cookie_name(self._settings)]
-        own = SESSION_HEADER.encode("ascii")
-        kept = [(name, value) for name, value in scope["headers"] if name not in {b"cookie", own}]
-        return [*kept, (own, authentication.session_hash(token).encode("ascii"))]
+        connection = HTTPConnection(scope)
+        own = {
+            SESSION_HEADER: authentication.session_hash(connection.cookies[cookie_name(self._settings)]),
+            ADDRESS_HEADER: client_address(connection, self._settings),
+        }
+        dropped = {b"cookie", *(name.encode("ascii") for name in own)}
+        kept = [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]
+        return [*kept, *((name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in own.items())]
 
     def _bind(self, query_string: bytes, actor: Actor) -> bytes:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)

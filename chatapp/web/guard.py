@@ -6,6 +6,7 @@ nothing is decided by page or by address: the class of the State decides, and wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import structlog
@@ -18,7 +19,7 @@ from chatapp.components.state_bases import AdminState, MemberState, PublicState,
 from chatapp.domain import Actor
 from chatapp.services import authentication
 from chatapp.web import reflex_internals
-from chatapp.web.gate import SESSION_HEADER
+from chatapp.web.gate import ADDRESS_HEADER, SESSION_HEADER
 from chatapp.web.origin import safe_local_path
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ class Guard(Middleware):
         """Let the event run (None), or answer it in the handler's place."""
         session = reflex_internals.header_of_socket(state, SESSION_HEADER)
         actor = await authentication.actor_of_session_hash(session) if session else None
+        if actor is not None:
+            actor = replace(actor, address=reflex_internals.header_of_socket(state, ADDRESS_HEADER) or "")
         set_current_actor(actor)
         found = reflex_internals.state_of_event(event.name)
         if found is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +157,27 @@ def test_a_changed_secret_is_rotated_from_the_command_line(surroundings: dict[st
     assert "providers.encrypted_api_key: 1 of 1 moved" in moved.stdout
     assert "providers.encrypted_api_key: 0 of 1 moved" in again.stdout
     assert old not in moved.stdout + moved.stderr
+
+
+def test_the_audit_log_is_verified(surroundings: dict[str, str], settings: Settings) -> None:
+    made = _run(surroundings, "admin", "create", "--email", "ada@example.org", "--password", "correct-horse-battery")
+    assert made.returncode == 0, made.stderr
+    whole = _run(surroundings, "audit", "verify")
+    assert whole.returncode == 0, whole.stderr
+    assert "intact" in whole.stdout
+    end = whole.stdout.split()[-1]
+    with contextlib.closing(sqlite3.connect(settings.data_dir / "chatapp.db")) as database, database:
+        tenant = database.execute("SELECT tenant_id FROM audit").fetchone()[0]
+        database.execute("DROP TRIGGER audit_unchanged")
+        database.execute("UPDATE audit SET actor_name = 'eve@example.org' WHERE sequence = 1")
+
+    broken = _run(surroundings, "audit", "verify", "--tenant", tenant, "--since", end)
+
+    assert broken.returncode == 1
+    assert "BROKEN  Line 1 was changed after it was written." in broken.stdout
+
+
+def test_a_log_nobody_has_is_told(surroundings: dict[str, str]) -> None:
+    done = _run(surroundings, "audit", "verify", "--tenant", "8f14e45f-ceea-467f-a8d5-2b1c6a2d3e4f")
+    assert done.returncode == 1
+    assert "There is no tenant 8f14e45f" in done.stderr

@@ -104,6 +104,7 @@ async def test_a_member_fires_what_members_may(backend: Backend, member_cookie: 
         assert "open" in await socket.fire(f"{PLANTED}planted_public_state.write", text="open")
         assert MEMBER in await socket.fire(f"{PLANTED}planted_member_state.who")
         assert MEMBER in await socket.fire(f"{PLANTED}planted_member_state.who_in_background")
+        assert '"127.0.0.1"' in await socket.fire(f"{PLANTED}planted_member_state.from_where")
 
 
 async def test_a_member_fires_nothing_of_admin_also_not_by_a_chain(backend: Backend, member_cookie: str) -> None:
