@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -238,11 +238,16 @@ async def _entry(
     raise NotSignedIn(_ELSEWHERE if places else "You are in no organisation yet. Open your invitation to join one.")
 
 
-async def sign_out(token: str) -> None:
+async def sign_out(token: str, *, address: str = "") -> None:
     """End the session behind a cookie's value; an unknown one is no error."""
+    token_hash = tokens.hash_of(token)
+    actor = await actor_of_session_hash(token_hash)
     async with system_transaction() as tx:
-        await sessions.revoke(tx, tokens.hash_of(token))
-    _Actors.by_hash.pop(tokens.hash_of(token), None)
+        await sessions.revoke(tx, token_hash)
+    _Actors.by_hash.pop(token_hash, None)
+    if actor is not None:
+        async with transaction(replace(actor, address=address)) as tx:
+            await audit.write(tx, "session.ended", actor.session_id)
 
 
 async def actor_of_session(token: str) -> Actor | None:
@@ -328,6 +333,7 @@ async def begin_session(
     address: str = "",
     user_agent: str = "",
     previous_token: str | None = None,
+    expires_at: datetime | None = None,
 ) -> SignIn:
     """Begin a session for a person who has proved who they are.
 
@@ -339,6 +345,7 @@ async def begin_session(
         address: network address the request came from.
         user_agent: the browser, for the person's list of sign-ins.
         previous_token: the session the browser held until now, which ends.
+        expires_at: when it runs out; None: as long as sessions live.
     """
     tenant_id = place.tenant_id if place is not None else tenant_id
     if tenant_id is None:
@@ -351,14 +358,14 @@ async def begin_session(
         method=method,
         address=address[:64],
         user_agent=user_agent[:400],
-        expires_at=utc_now() + timedelta(days=get_settings().session_days),
+        expires_at=expires_at or utc_now() + timedelta(days=get_settings().session_days),
     )
     actor = rights.person(user, place, tenant_id=tenant_id, session_id=session.id, address=session.address)
     async with transaction(actor) as tx:
         if previous_token:
             await sessions.revoke(tx, tokens.hash_of(previous_token))
         tx.session.add(session)
-        await audit.write(tx, "session.began", session.id, method=method)
+        await audit.write(tx, "session.began", session.id, method=method, is_visit=place is None)
     if previous_token:
         _Actors.by_hash.pop(tokens.hash_of(previous_token), None)
     return SignIn(token=token, expires_at=session.expires_at, actor=actor)

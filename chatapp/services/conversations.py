@@ -113,6 +113,7 @@ async def rename(actor: Actor, conversation_id: UUID, *, title: str) -> Conversa
     async with transaction(actor) as tx:
         row = await conversations.get_own(tx, conversation_id)
         row.title, row.is_title_edited = title, True
+        # Without the names: they are what people asked, and whoever reads the log is not to read that.
         await audit.write(tx, "conversation.renamed", row.id)
         return ConversationSummary.from_row(row)
 
@@ -127,8 +128,9 @@ async def pin(actor: Actor, conversation_id: UUID, *, is_pinned: bool) -> Conver
     actor.require(Permission.CHAT)
     async with transaction(actor) as tx:
         row = await conversations.get_own(tx, conversation_id)
-        row.is_pinned = is_pinned
-        await audit.write(tx, "conversation.pinned" if is_pinned else "conversation.unpinned", row.id)
+        before, row.is_pinned = {"is_pinned": row.is_pinned}, is_pinned
+        action = "conversation.pinned" if is_pinned else "conversation.unpinned"
+        await audit.write(tx, action, row.id, before=before, after={"is_pinned": is_pinned})
         return ConversationSummary.from_row(row)
 
 
@@ -143,7 +145,8 @@ async def delete(actor: Actor, conversation_id: UUID) -> None:
     async with transaction(actor) as tx:
         row = await conversations.get_own(tx, conversation_id)
         row.deleted_at = utc_now()
-        await audit.write(tx, "conversation.deleted", row.id)
+        after = {"is_deleted": True, "removed_after": row.deleted_at + UNDO_FOR}
+        await audit.write(tx, "conversation.deleted", row.id, before={"is_deleted": False}, after=after)
 
 
 async def restore(actor: Actor, conversation_id: UUID) -> ConversationSummary:
@@ -157,7 +160,9 @@ async def restore(actor: Actor, conversation_id: UUID) -> ConversationSummary:
     async with transaction(actor) as tx:
         row = await conversations.get_own(tx, conversation_id, deleted=True)
         row.deleted_at = None
-        await audit.write(tx, "conversation.restored", row.id)
+        await audit.write(
+            tx, "conversation.restored", row.id, before={"is_deleted": True}, after={"is_deleted": False}
+        )
         return ConversationSummary.from_row(row)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, utc_now
@@ -72,13 +72,14 @@ async def rate(
         if rating is None:
             if row is not None:
                 await tx.session.delete(row)
-                await audit.write(tx, "feedback.withdrawn", trace_id)
+                await audit.write(tx, "feedback.withdrawn", trace_id, before=_as_audited(row))
             return FeedbackView(trace_id, None, (), "")
         await _write(tx, actor, row, view)
     return view
 
 
 async def _write(tx: Transaction, actor: Actor, row: FeedbackTable | None, view: FeedbackView) -> None:
+    before = _as_audited(row) if row is not None else None
     row = row or FeedbackTable(
         tenant_id=actor.tenant_id,
         trace_id=view.trace_id,
@@ -89,7 +90,12 @@ async def _write(tx: Transaction, actor: Actor, row: FeedbackTable | None, view:
     row.rating, row.reasons, row.comment = view.rating or "", list(view.reasons), view.comment
     row.updated_at = utc_now()
     tx.session.add(row)
-    await audit.write(tx, "feedback.given", view.trace_id, rating=row.rating)
+    await audit.write(tx, "feedback.given", view.trace_id, before=before, after=_as_audited(row))
+
+
+def _as_audited(row: FeedbackTable) -> dict[str, Any]:
+    # The words of a comment are for who reviews answers, not for who reads the log.
+    return {"rating": row.rating, "reasons": list(row.reasons), "has_comment": bool(row.comment)}
 
 
 def _valid_reasons(reasons: Sequence[str]) -> tuple[str, ...]:

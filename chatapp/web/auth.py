@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 
-from chatapp.domain import Actor
+from chatapp.domain import Actor, utc_now
 from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn, RateLimited
 from chatapp.services import authentication, one_time_links
 from chatapp.settings import Settings, get_settings
@@ -197,19 +197,13 @@ async def logout(request: Request) -> Response:
     token = request.cookies.get(cookie_name(settings))
     if token:
         require_own_origin(request, settings)
-        await authentication.sign_out(token)
+        await authentication.sign_out(token, address=client_address(request, settings))
     if _is_form(request):
         response: Response = RedirectResponse("/sign-in", status_code=303)
     else:
         response = JSONResponse({"signed_in": False})
-    response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
+    forget_cookie(response, settings)
     return response
-
-
-@router.get("/me")
-async def me(actor: SignedIn) -> dict[str, Any]:
-    """Who the caller is."""
-    return person(actor)
 
 
 def person(actor: Actor) -> dict[str, Any]:
@@ -228,16 +222,26 @@ def _signed_in(begun: authentication.SignIn, settings: Settings, *, is_form: boo
         response: Response = RedirectResponse(safe_local_path(path), status_code=303)
     else:
         response = JSONResponse(person(begun.actor) | {"next": safe_local_path(path)})
+    set_cookie(response, begun, settings)
+    return response
+
+
+def set_cookie(response: Response, begun: authentication.SignIn, settings: Settings) -> None:
+    """Have the browser keep a session that has begun."""
     response.set_cookie(
         cookie_name(settings),
         begun.token,
-        max_age=settings.session_days * 24 * 3600,
+        max_age=max(0, int((begun.expires_at - utc_now()).total_seconds())),
         path="/",
         secure=settings.is_https,
         httponly=True,
         samesite="lax",
     )
-    return response
+
+
+def forget_cookie(response: Response, settings: Settings) -> None:
+    """Have the browser drop its session."""
+    response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
 def _is_form(request: Request) -> bool:

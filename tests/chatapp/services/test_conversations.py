@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from chatapp.domain import Actor, Permission, TurnStatus, utc_now
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
-from chatapp.services import conversations
+from chatapp.services import audit, conversations
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import ConversationTable, FeedbackTable, TraceTable, TurnTable
 from tests.fixtures.people import MakeActor
@@ -107,6 +107,20 @@ async def test_a_deleted_conversation_can_be_restored(actor: Actor) -> None:
 
     assert (await conversations.restore(actor, mine)).title == "Mine"
     assert len(await conversations.list_conversations(actor)) == 1
+
+
+async def test_changes_are_audited_without_what_was_asked(actor: Actor) -> None:
+    opened = await add(actor, "Salaries of Ada")
+    await conversations.rename(actor, opened, title="Pay of Ada")
+    await conversations.pin(actor, opened, is_pinned=True)
+    await conversations.delete(actor, opened)
+    await conversations.restore(actor, opened)
+
+    entries = (await audit.list_entries(actor, actor.tenant_id, {"subject_id": str(opened), "order": "sequence"})).items
+
+    assert [entry.action.partition(".")[2] for entry in entries] == ["renamed", "pinned", "deleted", "restored"]
+    assert (entries[1].before, entries[1].after) == ({"is_pinned": False}, {"is_pinned": True})
+    assert "Ada" not in str(entries)
 
 
 async def test_purging_removes_what_was_deleted_long_ago_with_all_that_belongs_to_it(

@@ -8,7 +8,7 @@ import pytest
 
 from chatapp.domain import Actor, Permission, TurnStatus
 from chatapp.errors import InvalidInput, NotFound
-from chatapp.services import feedback, traces
+from chatapp.services import audit, feedback, traces
 from chatapp.store.database import transaction
 from chatapp.store.tables import TraceTable, TurnTable
 from tests.fixtures.people import MakeActor
@@ -43,6 +43,22 @@ async def test_a_rating_is_given_changed_and_taken_back(actor: Actor) -> None:
     assert view.rating is None
     assert (await traces.get(actor, answer))["user_feedback"] == []
     await feedback.rate(actor, answer, rating=None)
+
+
+async def test_each_change_of_a_rating_is_audited_without_its_words(actor: Actor) -> None:
+    answer = await add_answer(actor)
+    await feedback.rate(actor, answer, rating="down", reasons=["wrong"], comment="Ada said so.")
+    await feedback.rate(actor, answer, rating="up")
+    await feedback.rate(actor, answer, rating=None)
+
+    entries = (await audit.list_entries(actor, actor.tenant_id, {"q": "feedback", "order": "sequence"})).items
+
+    down, up = (
+        {"rating": "down", "reasons": ["wrong"], "has_comment": True},
+        {"rating": "up", "reasons": [], "has_comment": False},
+    )
+    assert [(entry.before, entry.after) for entry in entries] == [(None, down), (down, up), (up, None)]
+    assert "Ada" not in str(entries)
 
 
 @pytest.mark.parametrize("is_service", [False, True])
