@@ -16,6 +16,7 @@ import numpy as np
 from chatapp.domain import Actor, Chunk, DocumentStatus, IngestStage
 from chatapp.errors import VectorIndexUnavailable
 from chatapp.retrieval import keyword_index, vector_index
+from chatapp.retrieval.vector_index import VectorIndexRefused
 from chatapp.store import chunks, collections, documents, ingestions, postings
 from chatapp.store import removals as removal_rows
 from chatapp.store.chunks import chunk_id
@@ -64,6 +65,7 @@ async def index(
     Raises:
         LeaseLost: the document was cancelled, replaced or deleted meanwhile; nothing answers differently.
         VectorIndexUnavailable: the index stayed away for half a minute; the document can be tried again later.
+        VectorIndexRefused: the index is there and did not take the vectors.
     """
     packed = await asyncio.to_thread(
         keyword_index.pack, [(chunk.ordinal, text) for chunk, text in zip(found, texts, strict=True)]
@@ -110,8 +112,8 @@ async def _add_vectors(actor: Actor, claim: Claim, ids: list[UUID], embeddings: 
                 document_id=claim.document_id,
                 version=claim.version,
             )
-        except VectorIndexUnavailable:
-            if wait_seconds is None:
+        except VectorIndexUnavailable as error:
+            if wait_seconds is None or isinstance(error, VectorIndexRefused):
                 raise
             await asyncio.sleep(wait_seconds)
         else:

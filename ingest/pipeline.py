@@ -11,6 +11,7 @@ import numpy as np
 from chatapp.domain import Actor, DocumentStatus, IngestStage
 from chatapp.errors import AppError, EmptyDocument, ParseFailed, UpstreamError
 from chatapp.retrieval import embedder, vector_index
+from chatapp.retrieval.vector_index import VectorIndexRefused
 from chatapp.settings import get_settings
 from chatapp.store import documents, files, ingestions
 from chatapp.store import removals as removal_rows
@@ -40,6 +41,11 @@ _SHARES = {
 """Where each stage begins and ends on the bar, by the time it usually takes."""
 _PDF = "application/pdf"
 _POSTPONED = "The document index cannot be reached. The document is added by itself as soon as it is back."
+_POSTPONED_BY_REFUSAL = "The document index did not take the document. It is tried again by itself in a moment."
+_REFUSED = (
+    "The document index did not take the document, several times. Try again later, or ask an admin to look into the "
+    "index's log."
+)
 
 
 @dataclass(slots=True)
@@ -116,9 +122,12 @@ async def _conclude(
     elif isinstance(error, LeaseLost):
         await _tidy_up(actor, claim)
         _log.info("document.given_up", document_id=document, version=claim.version)
+    elif isinstance(error, VectorIndexRefused):
+        _log.warning("document.refused", document_id=document, stage=progress.stage, reason=repr(error.__cause__))
+        await _try_again(actor, claim, progress.stage)
     elif isinstance(error, UpstreamError) and error.retryable:
         _log.warning("document.postponed", document_id=document, stage=progress.stage, code=error.code)
-        await _postpone(actor, claim, progress.stage)
+        await _postpone(actor, claim, progress.stage, _POSTPONED)
     elif isinstance(error, AppError):
         _log.info("document.failed", document_id=document, stage=progress.stage, code=error.code)
         await _fail(actor, claim, progress.stage, error)
@@ -233,10 +242,18 @@ async def _fail(actor: Actor, claim: Claim, stage: IngestStage, error: AppError)
         pass  # cancelled, replaced or deleted in the same moment: nobody waits for the reason
 
 
-async def _postpone(actor: Actor, claim: Claim, stage: IngestStage) -> None:
+async def _try_again(actor: Actor, claim: Claim, stage: IngestStage) -> None:
+    """Give the document back a few times; what is always refused must not be tried for ever."""
+    if claim.attempt < MAX_ATTEMPTS:
+        await _postpone(actor, claim, stage, _POSTPONED_BY_REFUSAL, is_counted=True)
+    else:
+        await _fail(actor, claim, stage, UpstreamError(_REFUSED))
+
+
+async def _postpone(actor: Actor, claim: Claim, stage: IngestStage, reason: str, *, is_counted: bool = False) -> None:
     try:
         async with transaction(actor) as tx:
-            await ingestions.postpone(tx, claim, reason=_POSTPONED, stage=stage)
+            await ingestions.postpone(tx, claim, reason=reason, stage=stage, is_counted=is_counted)
     except LeaseLost:
         pass  # cancelled, replaced or deleted in the same moment
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from chatapp.domain import Actor
+from chatapp.domain import Actor, utc_now
 from chatapp.errors import VectorIndexUnavailable
 from chatapp.retrieval import vector_index
+from chatapp.retrieval.vector_index import VectorIndexRefused
 from chatapp.store import files, removals
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import RemovalTable
@@ -16,6 +18,8 @@ from chatapp.telemetry.log import get_logger
 _log = get_logger(__name__)
 
 _BATCH = 200
+_PATIENCE = timedelta(hours=24)
+"""How long a removal that the index refuses is tried. Vectors that stay are harmless: retrieval believes the rows."""
 
 
 async def carry_out(actor: Actor, pending: Sequence[RemovalTable]) -> None:
@@ -31,7 +35,11 @@ async def carry_out(actor: Actor, pending: Sequence[RemovalTable]) -> None:
     for removal in pending:
         try:
             await _carry_out_one(actor, removal)
-        except VectorIndexUnavailable:
+        except VectorIndexUnavailable as error:
+            if isinstance(error, VectorIndexRefused) and utc_now() - removal.created_at > _PATIENCE:
+                _log.error("removal.given_up", removal_id=str(removal.id), reason=repr(error.__cause__))
+                done.append(removal.id)
+                continue
             # on_failure="allow": deleting must not depend on the index; the sweep tries again each minute.
             _log.warning("removal.postponed", removal_id=str(removal.id))
         else:

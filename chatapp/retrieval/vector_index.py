@@ -35,6 +35,10 @@ _WRITE_TIMEOUT_SECONDS = 60.0
 _MAX_CONNECTIONS = 32
 
 
+class VectorIndexRefused(VectorIndexUnavailable):
+    """The document index answered, and with an error. Trying again for ever would not help."""
+
+
 class _VectorIndex:
     """The process's client; opened and closed by the lifespan."""
 
@@ -244,16 +248,27 @@ async def _call(method: str, path: str, body: Any = None, *, wait_seconds: float
         the answer's JSON; None for a collection that does not exist.
 
     Raises:
-        VectorIndexUnavailable: the server cannot be reached, was too slow or refused.
+        VectorIndexUnavailable: the server cannot be reached or was too slow.
+        VectorIndexRefused: it answered with an error.
     """
-    if _VectorIndex.client is None:
-        raise RuntimeError("the vector index is not open: run inside the lifespan")
-    limits = httpx.Timeout(wait_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
     try:
-        response = await _VectorIndex.client.request(method, path, json=body, timeout=limits)
+        try:
+            response = await _send(method, path, body, wait_seconds)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            # A connection from before the server started anew. Every call can be made twice without harm.
+            response = await _send(method, path, body, wait_seconds)
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         response.raise_for_status()
         return response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPStatusError, ValueError) as error:
+        raise VectorIndexRefused from error
+    except httpx.HTTPError as error:
         raise VectorIndexUnavailable from error
+
+
+async def _send(method: str, path: str, body: Any, wait_seconds: float) -> httpx.Response:
+    if _VectorIndex.client is None:
+        raise RuntimeError("the vector index is not open: run inside the lifespan")
+    limits = httpx.Timeout(wait_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
+    return await _VectorIndex.client.request(method, path, json=body, timeout=limits)

@@ -173,10 +173,10 @@ async def give_back(tx: Transaction, claim: Claim, **values: Any) -> None:
         LeaseLost: the document is not the claim's any more.
     """
     fresh = {"stage": IngestStage.WAITING, "progress": 0.0, "attempts": claim.attempt - 1}
-    await finish(tx, claim, DocumentStatus.QUEUED, **fresh, **values)
+    await finish(tx, claim, DocumentStatus.QUEUED, **{**fresh, **values})
 
 
-async def postpone(tx: Transaction, claim: Claim, *, reason: str, stage: IngestStage) -> None:
+async def postpone(tx: Transaction, claim: Claim, *, reason: str, stage: IngestStage, is_counted: bool = False) -> None:
     """Give the document back, to be done `POSTPONED_SECONDS` later; the row says why it waits.
 
     Args:
@@ -184,12 +184,15 @@ async def postpone(tx: Transaction, claim: Claim, *, reason: str, stage: IngestS
         claim: the claim.
         reason: what is away, for a person.
         stage: where it was missed.
+        is_counted: whether this start counts among the `MAX_ATTEMPTS`.
 
     Raises:
         LeaseLost: the document is not the claim's any more.
     """
     until = utc_now() + timedelta(seconds=POSTPONED_SECONDS)
-    await give_back(tx, claim, error=reason, error_stage=stage.value, lease_expires_at=until)
+    attempts = claim.attempt if is_counted else claim.attempt - 1
+    values = {"error": reason, "error_stage": stage.value, "lease_expires_at": until, "attempts": attempts}
+    await give_back(tx, claim, **values)
 
 
 async def _change(tx: Transaction, claim: Claim, **values: Any) -> None:

@@ -98,6 +98,13 @@ def translated() -> Iterator[None]:
         raise RedisUnavailable from error
 
 
+def is_outage(error: BaseException | None) -> bool:
+    """Whether an error says that Redis cannot be reached, was too slow or refused."""
+    from redis.exceptions import RedisError
+
+    return isinstance(error, RedisError | TimeoutError)
+
+
 def _redis() -> Redis:
     if _Client.redis is None:
         raise RuntimeError("Redis is not open: run inside the lifespan with REDIS_URL set")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,7 +11,8 @@ import pytest
 from chatapp.domain import Actor
 from chatapp.errors import VectorIndexUnavailable
 from chatapp.retrieval import vector_index
-from tests.fixtures.servers import free_port
+from chatapp.retrieval.vector_index import VectorIndexRefused
+from tests.fixtures.servers import free_port, running_chroma
 
 DIMENSION = 384
 
@@ -199,10 +201,50 @@ async def test_a_server_that_does_not_answer_is_given_up(actor: Actor, monkeypat
         silent.close()
 
 
-async def test_a_refusal_is_reported_as_unavailable(chroma: str, actor: Actor):
+async def test_a_server_that_was_killed_and_started_again_goes_on_where_it_was(actor: Actor, tmp_path: Path):
+    collection_id, port, rows = uuid4(), free_port(), vectors(3)
+    with running_chroma(tmp_path, port) as url:
+        await vector_index.open_vector_index(url)
+        ids = await add(actor, collection_id, rows)
+    try:
+        with pytest.raises(VectorIndexUnavailable):
+            await vector_index.query(actor, rows[0], collection_ids=[collection_id], top_k=3)
+        with running_chroma(tmp_path, port):
+            found = await vector_index.query(actor, rows[0], collection_ids=[collection_id], top_k=3)
+            assert found[0][0] == ids[0]
+            await add(actor, collection_id, vectors(5))
+            assert len(await vector_index.query(actor, rows[0], collection_ids=[collection_id], top_k=9)) > 3
+    finally:
+        await vector_index.close_vector_index()
+
+
+async def test_a_connection_from_before_a_restart_costs_nobody_an_answer(actor: Actor):
+    """The server closes a connection it keeps open at the very moment the next question is sent on it."""
+    calls = 0
+
+    async def answer_every_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        await reader.readuntil(b"\r\n\r\n")
+        calls += 1
+        if calls % 2 == 0:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    other = await asyncio.start_server(answer_every_second, "127.0.0.1", 0)
+    await vector_index.open_vector_index(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}")
+    try:
+        await vector_index.heartbeat()
+        assert calls == 2
+    finally:
+        await vector_index.close_vector_index()
+        other.close()
+
+
+async def test_a_refusal_is_told_from_a_server_that_is_away(chroma: str, actor: Actor):
     collection_id = uuid4()
     await add(actor, collection_id, vectors(1))
-    with pytest.raises(VectorIndexUnavailable):
+    with pytest.raises(VectorIndexRefused):
         await vector_index.query(actor, np.ones(3, np.float32), collection_ids=[collection_id], top_k=3)
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from chatapp.settings import Settings
 from chatapp.store import job_queue
+from tests.fixtures.servers import free_port, running_redis
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -75,3 +79,30 @@ async def test_a_queue_that_is_away_takes_nothing_back_from_its_caller(settings:
 async def test_nothing_is_queued_before_the_queue_is_open() -> None:
     with pytest.raises(RuntimeError, match="lifespan"):
         await job_queue.wake("ingest")
+
+
+async def test_while_redis_is_away_it_is_said_once_and_jobs_go_on_when_it_is_back(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_queue, "_LONGEST_PAUSE_SECONDS", 0.5)
+    caplog.set_level(logging.WARNING, "huey")
+    port, swept, ingested = free_port(), threading.Event(), threading.Event()
+    with capture_logs() as told:
+        with running_redis(tmp_path, port) as url:
+            job_queue.open_job_queue(settings.data_dir, url)
+            stop = job_queue.start_consuming({"ingest": ingested.set, "sweep": swept.set}, workers=2)
+            await job_queue.wake("ingest")
+            assert await asyncio.to_thread(ingested.wait, 5)
+        await asyncio.sleep(2.5)
+        assert [line["event"] for line in told] == ["job_queue.away"]
+        swept.clear()
+        ingested.clear()
+        with running_redis(tmp_path, port):
+            # Whatever was accepted meanwhile is looked for at once, not at the next minute.
+            assert await asyncio.to_thread(swept.wait, 5)
+            await job_queue.wake("ingest")
+            assert await asyncio.to_thread(ingested.wait, 5)
+            await asyncio.to_thread(stop)
+            await job_queue.close_job_queue()
+    assert [line["event"] for line in told] == ["job_queue.away", "job_queue.back"]
+    assert caplog.records == []
