@@ -1,4 +1,4 @@
-"""Use cases of collections: which there are, which an actor may read, and changing them."""
+"""Use cases of collections: which there are, which an actor may read and write, and changing them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission
-from chatapp.errors import Conflict, InvalidInput, NotFound
-from chatapp.store import audit, collections, documents
+from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from chatapp.services.subjects import as_json, readers_sentence, valid_grants
+from chatapp.store import audit, collections, documents, grants
 from chatapp.store import removals as removal_rows
-from chatapp.store.collections import DocumentCounts
-from chatapp.store.database import transaction
+from chatapp.store.collections import CollectionRecord, DocumentCounts
+from chatapp.store.database import Transaction, transaction
+from chatapp.store.grants import EVERYONE_WRITES, WRITE, Grant, NamedGrant
 from chatapp.store.tables import CollectionTable
 from ingest import removals
 
@@ -31,11 +33,23 @@ class CollectionView:
     """Grows with every change of what the collection answers with."""
     counts: DocumentCounts
     created_at: datetime
+    can_write: bool = True
+    """Whether the one who asks may change what is in it."""
+    readers: str = ""
+    """Who may read it, in a few words, where that is not everyone; empty: everyone may."""
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether there are people of the tenant who may not read it."""
+        return bool(self.readers)
 
     @classmethod
-    def from_row(cls, row: CollectionTable, counts: DocumentCounts | None = None) -> CollectionView:
-        """The view of a row."""
-        return cls(row.id, row.name, row.description, row.version, counts or DocumentCounts(), row.created_at)
+    def of(cls, record: CollectionRecord, counts: DocumentCounts | None, held: Sequence[NamedGrant]) -> CollectionView:
+        """The view of a record."""
+        row = record.row
+        readers = readers_sentence(held) if record.is_restricted else ""
+        counts = counts or DocumentCounts()
+        return cls(row.id, row.name, row.description, row.version, counts, row.created_at, record.can_write, readers)
 
 
 async def list_readable(actor: Actor) -> list[CollectionView]:
@@ -46,9 +60,38 @@ async def list_readable(actor: Actor) -> list[CollectionView]:
     """
     actor.require(Permission.READ_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
-        rows = await collections.list_all(tx)
-        counts = await collections.count_documents(tx, [row.id for row in rows])
-    return [CollectionView.from_row(row, counts.get(row.id)) for row in rows]
+        return await _views(tx, await collections.list_records(tx, actor))
+
+
+async def _views(tx: Transaction, records: Sequence[CollectionRecord]) -> list[CollectionView]:
+    counts = await collections.count_documents(tx, [record.row.id for record in records])
+    restricted = [record.row.id for record in records if record.is_restricted]
+    held = await grants.of_collections(tx, restricted) if restricted else {}
+    return [CollectionView.of(each, counts.get(each.row.id), held.get(each.row.id, ())) for each in records]
+
+
+async def _view(tx: Transaction, actor: Actor, collection_id: UUID) -> CollectionView:
+    await collections.get(tx, collection_id)
+    records = await collections.list_records(tx, actor, collection_id=collection_id)
+    return (await _views(tx, records))[0]
+
+
+async def writable(tx: Transaction, collection_id: UUID, *, for_update: bool = False) -> CollectionTable:
+    """A collection that the transaction's actor may write: asked by everything that changes one or what is in it.
+
+    Args:
+        tx: the actor's transaction.
+        collection_id: which.
+        for_update: keep others from changing it until the transaction ends.
+
+    Raises:
+        NotFound: there is none of that id that the actor may read.
+        NotPermitted: the actor may read it only.
+    """
+    row = await collections.get(tx, collection_id, for_update=for_update)
+    if tx.actor is None or not await collections.is_writable(tx, tx.actor, collection_id):
+        raise NotPermitted(f"You may read “{row.name}” and not change it. Ask an admin for the right to.")
+    return row
 
 
 async def readable_ids(actor: Actor, requested: Sequence[UUID] | None) -> list[UUID]:
@@ -93,26 +136,33 @@ async def get(actor: Actor, collection_id: UUID) -> CollectionView:
 
     Raises:
         NotPermitted: the actor may not read documents.
-        NotFound: no such collection in this tenant.
+        NotFound: no such collection that the actor may read.
     """
     actor.require(Permission.READ_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
-        row = await collections.get(tx, collection_id)
-        counts = await collections.count_documents(tx, [row.id])
-    return CollectionView.from_row(row, counts.get(row.id))
+        return await _view(tx, actor, collection_id)
 
 
-async def create(actor: Actor, *, name: str, description: str = "") -> CollectionView:
+async def create(
+    actor: Actor, *, name: str, description: str = "", granted: Sequence[Grant] | None = None
+) -> CollectionView:
     """Make an empty collection.
+
+    Args:
+        actor: who makes it.
+        name: what it is called.
+        description: what it holds.
+        granted: who may read and write it, beside the actor, who always may; None: everyone may do both.
 
     Raises:
         NotPermitted: the actor may not write documents.
-        InvalidInput: the name is empty or too long.
+        InvalidInput: the name is empty or too long, or a grant cannot be given.
         Conflict: the tenant has one of that name.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     name = _valid_name(name)
     async with transaction(actor) as tx:
+        given = [EVERYONE_WRITES] if granted is None else _with_maker(actor, await valid_grants(tx, granted))
         await _require_free(tx, name)
         row = CollectionTable(
             tenant_id=actor.tenant_id,
@@ -121,8 +171,21 @@ async def create(actor: Actor, *, name: str, description: str = "") -> Collectio
             created_by=actor.user_id,
         )
         tx.session.add(row)
-        await audit.write(tx, "collection.created", row.id, name=name)
-        return CollectionView.from_row(row)
+        await tx.session.flush()
+        await grants.add(tx, row.id, given)
+        held = (await grants.of_collections(tx, [row.id]))[row.id]
+        await audit.write(tx, "collection.created", row.id, after={"name": name, "grants": as_json(held)})
+        return await _view(tx, actor, row.id)
+
+
+def _with_maker(actor: Actor, granted: Sequence[Grant]) -> list[Grant]:
+    """The grants with one more: whoever makes a collection for some must not lock themselves out."""
+    if any(grant.subject_kind == "everyone" and grant.access == WRITE for grant in granted):
+        return list(granted)
+    is_service = actor.user_id is None
+    own = Grant("key" if is_service else "user", str(actor.key_id if is_service else actor.user_id), WRITE)
+    others = [one for one in granted if (one.subject_kind, one.subject) != (own.subject_kind, own.subject)]
+    return [own, *others]
 
 
 async def ensure(actor: Actor, *, name: str, description: str = "") -> CollectionView:
@@ -135,7 +198,9 @@ async def ensure(actor: Actor, *, name: str, description: str = "") -> Collectio
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
         row = await collections.find_by_name(tx, _valid_name(name))
-    return CollectionView.from_row(row) if row else await create(actor, name=name, description=description)
+    if row is not None:
+        return await get(actor, row.id)
+    return await create(actor, name=name, description=description)
 
 
 async def rename(
@@ -144,48 +209,51 @@ async def rename(
     """Change a collection's name or description; what is None stays.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such collection in this tenant.
+        NotPermitted: the actor may not write documents, or not this collection.
+        NotFound: no such collection that the actor may read.
         InvalidInput: the name is empty or too long.
         Conflict: another collection has that name.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await collections.get(tx, collection_id)
+        row = await writable(tx, collection_id)
+        before = {"name": row.name, "description": row.description}
         if name is not None:
             await _require_free(tx, _valid_name(name), except_id=collection_id)
             row.name = _valid_name(name)
         if description is not None:
             row.description = _valid_description(description)
-        await audit.write(tx, "collection.renamed", row.id, name=row.name)
-        counts = await collections.count_documents(tx, [row.id])
-        return CollectionView.from_row(row, counts.get(row.id))
+        await tx.session.flush()
+        after = {"name": row.name, "description": row.description}
+        await audit.write(tx, "collection.renamed", row.id, before=before, after=after)
+        return await _view(tx, actor, row.id)
 
 
 async def delete(actor: Actor, collection_id: UUID) -> int:
     """Delete a collection with all its documents; returns how many documents went.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such collection in this tenant.
+        NotPermitted: the actor may not write documents, or not this collection.
+        NotFound: no such collection that the actor may read.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await collections.get(tx, collection_id)
+        row = await writable(tx, collection_id)
         document_ids = await documents.list_ids(tx, collection_id)
         pending = [removal_rows.add(tx, collection_id=None, document_id=document_id) for document_id in document_ids]
         pending.append(removal_rows.add(tx, collection_id=collection_id))
+        held = (await grants.of_collections(tx, [collection_id])).get(collection_id, [])
         await tx.session.delete(row)
-        await audit.write(tx, "collection.deleted", collection_id, name=row.name, documents=len(document_ids))
+        before = {"name": row.name, "documents": len(document_ids), "grants": as_json(held)}
+        await audit.write(tx, "collection.deleted", collection_id, before=before)
     await removals.carry_out(actor, pending)
     return len(document_ids)
 
 
-async def _require_free(tx: collections.Transaction, name: str, *, except_id: UUID | None = None) -> None:
+async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = None) -> None:
     await collections.lock_names(tx)
-    other = await collections.find_by_name(tx, name)
-    if other is not None and other.id != except_id:
-        raise Conflict(f"There is a collection named “{other.name}” already. Choose another name.", param="name")
+    if await collections.is_name_taken(tx, name, except_id=except_id):
+        raise Conflict(f"There is a collection named “{name}” already. Choose another name.", param="name")
 
 
 def _valid_name(name: str) -> str:

@@ -39,6 +39,8 @@ class DocumentView:
     """The version that answers; 0: none yet."""
     latest_version: int
     purpose: str
+    can_write: bool
+    """Whether the one who asks may change it."""
 
     @classmethod
     def from_record(cls, record: DocumentRecord) -> DocumentView:
@@ -65,6 +67,7 @@ class DocumentView:
             active_version=row.active_version,
             latest_version=row.latest_version,
             purpose=row.purpose,
+            can_write=record.can_write,
         )
 
     @property

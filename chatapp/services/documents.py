@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import Conflict, EmptyDocument, InvalidInput
+from chatapp.services.collections import writable
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, UploadResult, VersionView
 from chatapp.settings import get_settings
 from chatapp.store import audit, collections, documents, files, job_queue
@@ -48,8 +49,8 @@ async def upload(
         document_id: replace this document; its present version answers until the new one is ready.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such collection or document in this tenant.
+        NotPermitted: the actor may not write documents, or not there.
+        NotFound: no such collection or document that the actor may read.
         UploadTooLarge: larger than the installation accepts.
         EmptyDocument: no bytes.
         UnsupportedMediaType: nothing here reads this kind of file, whatever its name says.
@@ -87,9 +88,17 @@ async def _require_target(actor: Actor, collection_id: UUID | None, document_id:
     # Asked before the bytes are read, so that a wrong id costs nobody the upload; asked again when writing.
     async with transaction(actor, readonly=True) as tx:
         if collection_id is not None:
-            await collections.get(tx, collection_id)
+            await writable(tx, collection_id)
         if document_id is not None:
-            await documents.get(tx, document_id)
+            await _writable(tx, document_id, for_update=False)
+
+
+async def _writable(tx: Transaction, document_id: UUID, *, for_update: bool = True) -> DocumentTable:
+    """A document that the transaction's actor may write: in a collection they may, or their own in none."""
+    row = await documents.get(tx, document_id, for_update=for_update)
+    if row.collection_id is not None:
+        await writable(tx, row.collection_id)
+    return row
 
 
 async def _add(
@@ -101,7 +110,7 @@ async def _add(
 ) -> UploadResult:
     async with transaction(actor) as tx:
         if collection_id is not None:
-            await collections.get(tx, collection_id, for_update=True)
+            await writable(tx, collection_id, for_update=True)
         same = await documents.find_same_bytes(tx, collection_id, incoming.sha256)
         if same is not None:
             return await _duplicate(tx, same)
@@ -133,7 +142,7 @@ async def _duplicate(tx: Transaction, document_id: UUID) -> UploadResult:
 
 async def _replace(actor: Actor, version: DocumentVersionTable, incoming: files.IncomingFile) -> UploadResult:
     async with transaction(actor) as tx:
-        row = await documents.get(tx, version.document_id, for_update=True)
+        row = await _writable(tx, version.document_id)
         latest = await documents.get_version(tx, row.id, row.latest_version)
         if latest.sha256 == incoming.sha256:
             return await _duplicate(tx, row.id)
@@ -161,7 +170,7 @@ async def list_documents(
     limit: int = 50,
     after: UUID | None = None,
 ) -> DocumentPage:
-    """Documents of the tenant, a page at a time.
+    """Documents that the actor may read, a page at a time.
 
     Args:
         actor: who asks.
@@ -194,7 +203,7 @@ async def list_documents(
 
 
 async def list_by_ids(actor: Actor, ids: Sequence[UUID]) -> list[DocumentView]:
-    """The documents with these ids, newest first; those the tenant does not have are left out.
+    """The documents with these ids, newest first; those the actor may not read are left out.
 
     Args:
         actor: who asks.
@@ -219,7 +228,7 @@ async def get(actor: Actor, document_id: UUID) -> DocumentView:
 
     Raises:
         NotPermitted: the actor may not read documents.
-        NotFound: no such document in this tenant.
+        NotFound: no such document that the actor may read.
     """
     actor.require(Permission.READ_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
@@ -231,7 +240,7 @@ async def list_versions(actor: Actor, document_id: UUID) -> list[VersionView]:
 
     Raises:
         NotPermitted: the actor may not read documents.
-        NotFound: no such document in this tenant.
+        NotFound: no such document that the actor may read.
     """
     actor.require(Permission.READ_DOCUMENTS)
     async with transaction(actor, readonly=True) as tx:
@@ -244,7 +253,7 @@ async def list_chunks(actor: Actor, document_id: UUID, *, limit: int = 100, offs
 
     Raises:
         NotPermitted: the actor may not read documents.
-        NotFound: no such document in this tenant.
+        NotFound: no such document that the actor may read.
         InvalidInput: limit or offset is out of range.
     """
     actor.require(Permission.READ_DOCUMENTS)
@@ -260,12 +269,12 @@ async def cancel(actor: Actor, document_id: UUID) -> DocumentView:
     """Stop ingesting a document; a worker on it notices within a second. One that is finished stays as it is.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such document in this tenant.
+        NotPermitted: the actor may not write documents, or not this one.
+        NotFound: no such document that the actor may read.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id, for_update=True)
+        row = await _writable(tx, document_id)
         if row.status in _IN_WORK:
             await documents.settle(tx, document_id, DocumentStatus.CANCELLED)
             await documents.remove_index_rows(tx, document_id, keep_version=row.active_version)
@@ -277,12 +286,12 @@ async def retry(actor: Actor, document_id: UUID) -> DocumentView:
     """Ingest a failed or cancelled document again. One that is finished or in work stays as it is.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such document in this tenant.
+        NotPermitted: the actor may not write documents, or not this one.
+        NotFound: no such document that the actor may read.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id, for_update=True)
+        row = await _writable(tx, document_id)
         if row.collection_id is not None and row.status in _GIVEN_UP:
             await documents.restart(tx, document_id)
             await audit.write(tx, "document.retried", document_id, filename=row.filename)
@@ -295,8 +304,8 @@ async def attach(actor: Actor, document_id: UUID, collection_id: UUID) -> Docume
     """Put an uploaded file into a collection and have it ingested. Nothing changes where it is there already.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such document or collection in this tenant.
+        NotPermitted: the actor may not write documents, or not in one of the two collections.
+        NotFound: no such document or collection that the actor may read.
         Conflict: it is in another collection (`move` takes it from there), or the same bytes are here already.
     """
     return await _put(actor, document_id, collection_id, is_move=False)
@@ -306,8 +315,8 @@ async def move(actor: Actor, document_id: UUID, collection_id: UUID) -> Document
     """Take a document from its collection, if any, into another, where it is ingested anew.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such document or collection in this tenant.
+        NotPermitted: the actor may not write documents, or not in one of the two collections.
+        NotFound: no such document or collection that the actor may read.
         Conflict: the same bytes are in that collection already.
     """
     return await _put(actor, document_id, collection_id, is_move=True)
@@ -316,8 +325,8 @@ async def move(actor: Actor, document_id: UUID, collection_id: UUID) -> Document
 async def _put(actor: Actor, document_id: UUID, collection_id: UUID, *, is_move: bool) -> DocumentView:
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id, for_update=True)
-        target = await collections.get(tx, collection_id, for_update=True)
+        row = await _writable(tx, document_id)
+        target = await writable(tx, collection_id, for_update=True)
         if row.collection_id == collection_id:
             return await _view(tx, document_id)
         if row.collection_id is not None and not is_move:
@@ -340,12 +349,13 @@ async def detach(actor: Actor, document_id: UUID, collection_id: UUID) -> Docume
     """Take a document out of a collection; its bytes stay, nothing of it answers any more.
 
     Raises:
-        NotPermitted: the actor may not write documents.
+        NotPermitted: the actor may not write documents, or not this collection.
         NotFound: no such document in this collection.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
         row = await documents.get_in(tx, document_id, collection_id)
+        await writable(tx, collection_id)
         pending = await _leave_collection(tx, row)
         await documents.settle(tx, document_id, DocumentStatus.UPLOADED, collection_id=None, active_version=0)
         await audit.write(tx, "document.detached", document_id, filename=row.filename)
@@ -366,12 +376,12 @@ async def delete(actor: Actor, document_id: UUID) -> None:
     """Delete a document: file, text, chunks, keyword rows, vectors and previews. It answers no more at once.
 
     Raises:
-        NotPermitted: the actor may not write documents.
-        NotFound: no such document in this tenant.
+        NotPermitted: the actor may not write documents, or not this one.
+        NotFound: no such document that the actor may read.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await documents.get(tx, document_id, for_update=True)
+        row = await _writable(tx, document_id)
         if row.collection_id is not None:
             await collections.bump_version(tx, row.collection_id)
         pending = [removal_rows.add(tx, collection_id=row.collection_id, document_id=document_id)]

@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import and_, func, select, update
 from sqlmodel import col
 
-from chatapp.domain import DocumentStatus
+from chatapp.domain import Actor, DocumentStatus
 from chatapp.errors import NotFound
-from chatapp.store.database import Transaction
+from chatapp.store.access_conditions import may_write
+from chatapp.store.database import SEES_EVERY_COLLECTION, Transaction
+from chatapp.store.grants import is_open
 from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable, TenantTable
 
 
@@ -28,8 +30,18 @@ class DocumentCounts:
     """Of the latest versions together."""
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionRecord:
+    """A collection with what it is to an actor."""
+
+    row: CollectionTable
+    can_write: bool
+    is_restricted: bool
+    """Whether there are people of the tenant who may not read it."""
+
+
 async def get(tx: Transaction, collection_id: UUID, *, for_update: bool = False) -> CollectionTable:
-    """One collection of the tenant.
+    """One collection that the transaction's actor may read.
 
     Args:
         tx: the transaction.
@@ -49,13 +61,38 @@ async def get(tx: Transaction, collection_id: UUID, *, for_update: bool = False)
 
 
 async def list_all(tx: Transaction) -> Sequence[CollectionTable]:
-    """Every collection of the tenant, by name."""
+    """Every collection that the transaction's actor may read, by name."""
     query = select(CollectionTable).order_by(func.lower(col(CollectionTable.name)), col(CollectionTable.id))
     return (await tx.session.execute(query)).scalars().all()
 
 
+async def list_records(
+    tx: Transaction, actor: Actor, *, collection_id: UUID | None = None
+) -> Sequence[CollectionRecord]:
+    """Collections that the transaction's actor may read, by name.
+
+    Args:
+        tx: the transaction.
+        actor: who it is who may write them or not.
+        collection_id: only this one; None: all.
+    """
+    identity = col(CollectionTable.id)
+    query = select(CollectionTable, may_write(actor, identity).label("can_write"), is_open(identity).label("is_open"))
+    if collection_id is not None:
+        query = query.where(identity == collection_id)
+    rows = await tx.session.execute(query.order_by(func.lower(col(CollectionTable.name)), identity))
+    return [CollectionRecord(row, bool(can_write), not is_everyones) for row, can_write, is_everyones in rows]
+
+
+async def is_writable(tx: Transaction, actor: Actor, collection_id: UUID) -> bool:
+    """Whether the actor may change what is in a collection."""
+    identity = col(CollectionTable.id)
+    query = select(identity).where(identity == collection_id, may_write(actor, identity))
+    return (await tx.session.execute(query)).scalar_one_or_none() is not None
+
+
 async def list_ids(tx: Transaction) -> list[UUID]:
-    """The ids of every collection of the tenant, by name."""
+    """The ids of every collection that the transaction's actor may read, by name."""
     query = select(col(CollectionTable.id)).order_by(func.lower(col(CollectionTable.name)), col(CollectionTable.id))
     return list((await tx.session.execute(query)).scalars())
 
@@ -68,9 +105,18 @@ async def lock_names(tx: Transaction) -> None:
 
 
 async def find_by_name(tx: Transaction, name: str) -> CollectionTable | None:
-    """The collection of that name, upper and lower case alike."""
+    """The collection of that name, upper and lower case alike, where the transaction's actor may read it."""
     query = select(CollectionTable).where(func.lower(col(CollectionTable.name)) == name.lower()).limit(1)
     return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def is_name_taken(tx: Transaction, name: str, *, except_id: UUID | None = None) -> bool:
+    """Whether any collection of the tenant has that name, also one the actor may not know of."""
+    query = select(col(CollectionTable.id)).where(func.lower(col(CollectionTable.name)) == name.lower())
+    if except_id is not None:
+        query = query.where(col(CollectionTable.id) != except_id)
+    found = await tx.session.execute(query.limit(1), execution_options={SEES_EVERY_COLLECTION: True})
+    return found.scalar_one_or_none() is not None
 
 
 async def count_documents(tx: Transaction, collection_ids: Sequence[UUID]) -> dict[UUID, DocumentCounts]:

@@ -1,7 +1,9 @@
-"""The database: one engine a process, and the transaction that carries the tenant.
+"""The database: one engine a process, and the transaction that carries the tenant and what its actor may read.
 
 A session exists only inside `transaction(actor)`. Every ORM statement in it gets the actor's tenant added, and
-a row of another tenant cannot be written, so a query without a tenant cannot be made by forgetting it.
+a row of another tenant cannot be written, so a query without a tenant cannot be made by forgetting it. Nor can one
+that reads a collection nobody granted to the actor: collections, documents, versions and chunks are only there as far
+as a grant goes, at the moment of the statement.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +23,15 @@ from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatapp.domain import Actor
+from chatapp.store.access_conditions import walls
 from chatapp.store.tables import TenantRow
 
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
 _POOL_SIZE = 10
+_MAX_KEPT_CRITERIA = 256
+"""Tenants and actors whose conditions are kept: they take a millisecond to make, and say only what to ask."""
+SEES_EVERY_COLLECTION = "sees_every_collection"
+"""Option of a single statement that goes by no grant, as a name is looked for that somebody else may have taken."""
 
 
 class WrongTenant(RuntimeError):
@@ -95,16 +103,21 @@ def engine() -> AsyncEngine:
 
 
 @asynccontextmanager
-async def transaction(actor: Actor, *, readonly: bool = False) -> AsyncIterator[Transaction]:
+async def transaction(
+    actor: Actor, *, readonly: bool = False, sees_every_collection: bool = False
+) -> AsyncIterator[Transaction]:
     """One short transaction in the actor's tenant; commits at the end, rolls back on an error.
 
     Args:
-        actor: whose tenant every statement is confined to.
+        actor: whose tenant every statement is confined to, and whose grants.
         readonly: take no write lock (SQLite has one for the whole file); writing then fails late or never.
+        sees_every_collection: go by no grant, for those who give and take them; `tests/architecture` names them all.
     """
     async with _session(readonly) as session:
         session.info["tenant_id"] = actor.tenant_id
         session.info["tenant_criteria"] = _tenant_criteria(actor.tenant_id)
+        if not actor.is_system and not sees_every_collection:
+            session.info["grant_criteria"] = _grant_criteria(actor)
         tx = Transaction(session, actor)
         yield tx
         for finish in tx.at_end:
@@ -130,6 +143,7 @@ async def _session(readonly: bool) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+@lru_cache(maxsize=_MAX_KEPT_CRITERIA)
 def _tenant_criteria(tenant_id: UUID) -> list[LoaderCriteriaOption]:
     # One a class: SQLAlchemy's shared criteria for a mixin needs the mixin to be mapped, and a SQLModel one is not.
     return [
@@ -138,11 +152,24 @@ def _tenant_criteria(tenant_id: UUID) -> list[LoaderCriteriaOption]:
     ]
 
 
+def _grant_criteria(actor: Actor) -> list[LoaderCriteriaOption]:
+    # What a grant is made to, and nothing that differs from one request to the next.
+    return _criteria_of(Actor(actor.tenant_id, actor.user_id, actor.permissions, actor.roles, key_id=actor.key_id))
+
+
+@lru_cache(maxsize=_MAX_KEPT_CRITERIA)
+def _criteria_of(actor: Actor) -> list[LoaderCriteriaOption]:
+    return [with_loader_criteria(cls, condition, include_aliases=True) for cls, condition in walls(actor).items()]
+
+
 @event.listens_for(Session, "do_orm_execute")
-def _add_tenant(state: ORMExecuteState) -> None:
+def _add_walls(state: ORMExecuteState) -> None:
     criteria = state.session.info.get("tenant_criteria")
     if criteria is not None:
         state.statement = state.statement.options(*criteria)
+    granted = state.session.info.get("grant_criteria")
+    if granted is not None and not state.execution_options.get(SEES_EVERY_COLLECTION, False):
+        state.statement = state.statement.options(*granted)
 
 
 @event.listens_for(Session, "before_flush")
@@ -171,5 +198,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if options.get("without_foreign_keys", False):
         # Only possible before the transaction; who asks for it throws the connection away.
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        # A table made anew is missing for a moment; SQLite would refuse the renaming where a trigger speaks of it.
+        connection.exec_driver_sql("PRAGMA legacy_alter_table=ON")
     readonly = options.get("readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")

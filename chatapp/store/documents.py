@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, true, update
 from sqlmodel import col
 
 from chatapp.domain import DocumentStatus, IngestStage, utc_now
 from chatapp.errors import NotFound
+from chatapp.store.access_conditions import may_write_document
 from chatapp.store.database import Transaction
 from chatapp.store.tables import (
     ChunkTable,
@@ -39,6 +40,8 @@ class DocumentRecord:
     chunk_count: int
     collection_name: str
     created_by_name: str
+    can_write: bool
+    """Whether the transaction's actor may change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class DocumentFilter:
 
 
 async def get(tx: Transaction, document_id: UUID, *, for_update: bool = False) -> DocumentTable:
-    """One document of the tenant.
+    """One document that the transaction's actor may read.
 
     Args:
         tx: the transaction.
@@ -74,7 +77,7 @@ async def get(tx: Transaction, document_id: UUID, *, for_update: bool = False) -
 
 
 async def find(tx: Transaction, document_id: UUID) -> DocumentTable | None:
-    """One document of the tenant, or None."""
+    """One document that the transaction's actor may read, or None."""
     return (await tx.session.execute(select(DocumentTable).where(col(DocumentTable.id) == document_id))).scalar()
 
 
@@ -96,7 +99,7 @@ async def get_record(tx: Transaction, document_id: UUID) -> DocumentRecord:
     Raises:
         NotFound: there is none of that id.
     """
-    found = (await tx.session.execute(_records().where(col(DocumentTable.id) == document_id))).one_or_none()
+    found = (await tx.session.execute(_records(tx).where(col(DocumentTable.id) == document_id))).one_or_none()
     if found is None:
         raise NotFound("There is no such document.", param="file_id")
     return _record(found)
@@ -117,7 +120,7 @@ async def list_records(
         NotFound: there is no document `after`.
     """
     key = _sort_key(sort)
-    query = _records().where(*_conditions(wanted))
+    query = _records(tx).where(*_conditions(wanted))
     if after is not None:
         query = query.where(await _behind(tx, key, after, descending))
     order = (key.desc(), col(DocumentTable.id).desc()) if descending else (key, col(DocumentTable.id))
@@ -262,8 +265,9 @@ def _is_latest() -> ColumnElement[bool]:
     )
 
 
-def _records() -> Select[*tuple[Any, ...]]:
+def _records(tx: Transaction) -> Select[*tuple[Any, ...]]:
     version = DocumentVersionTable
+    can_write = may_write_document(tx.actor) if tx.actor is not None else true()
     return (
         select(
             DocumentTable,
@@ -276,6 +280,7 @@ def _records() -> Select[*tuple[Any, ...]]:
             col(CollectionTable.name),
             col(UserTable.name),
             col(UserTable.email),
+            can_write.label("can_write"),
         )
         .join(version, _is_latest())
         .outerjoin(CollectionTable, col(CollectionTable.id) == col(DocumentTable.collection_id))
@@ -284,9 +289,10 @@ def _records() -> Select[*tuple[Any, ...]]:
 
 
 def _record(values: tuple[Any, ...]) -> DocumentRecord:
-    row, media_type, size, sha256, title, pages, chunks, collection_name, name, email = values
+    row, media_type, size, sha256, title, pages, chunks, collection_name, name, email, can_write = values
+    author = name or email or ""
     return DocumentRecord(
-        row, media_type, size, sha256, title, pages, chunks, collection_name or "", name or email or ""
+        row, media_type, size, sha256, title, pages, chunks, collection_name or "", author, bool(can_write)
     )
 
 

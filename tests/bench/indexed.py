@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
-from chatapp.domain import Actor, Chunk
+from chatapp.domain import ROLE_PERMISSIONS, Actor, Chunk, Role
 from tests.bench.corpora import PROJECT, Corpus, embed, embedding_text
 from tests.fixtures.servers import accepts_connections, free_port, server
 
@@ -42,7 +42,8 @@ async def product() -> AsyncIterator[Actor]:
         embedder.open_embedder(models, threads=1)
         await embedder.warm_up()
         occurrences.clear_cache()
-        actor = Actor(uuid4(), None, frozenset())
+        # A person's, so that what is measured goes by their grants.
+        actor = Actor(uuid4(), uuid4(), ROLE_PERMISSIONS[Role.MEMBER], roles=(Role.MEMBER,))
         async with system_transaction() as tx:
             tx.session.add(TenantTable(id=actor.tenant_id, name="Bench"))
         try:
@@ -91,13 +92,9 @@ async def index_corpus(actor: Actor, corpus: Corpus) -> Indexed:
 
 async def make_collection(actor: Actor) -> UUID:
     """An empty collection of the actor's tenant."""
-    from chatapp.store.database import transaction
-    from chatapp.store.tables import CollectionTable
+    from tests.fixtures.collections import add_collection
 
-    collection_id = uuid4()
-    async with transaction(actor) as tx:
-        tx.session.add(CollectionTable(tenant_id=actor.tenant_id, id=collection_id, name=collection_id.hex))
-    return collection_id
+    return (await add_collection(actor)).id
 
 
 async def add_document(

@@ -18,7 +18,8 @@ from chatapp.retrieval.terms import terms
 from chatapp.store import collections, postings
 from chatapp.store.chunks import chunk_id
 from chatapp.store.database import transaction
-from chatapp.store.tables import CollectionTable, DocumentTable
+from chatapp.store.tables import DocumentTable
+from tests.fixtures.collections import add_collection
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +30,7 @@ def _fresh_cache():
 
 
 async def make_collection(actor: Actor) -> UUID:
-    collection_id = uuid4()
-    async with transaction(actor) as tx:
-        tx.session.add(CollectionTable(tenant_id=actor.tenant_id, id=collection_id, name=collection_id.hex))
-    return collection_id
+    return (await add_collection(actor)).id
 
 
 async def add_document(

@@ -15,7 +15,8 @@ from chatapp.retrieval.retrieve import Retrieval, retrieve
 from chatapp.store import chunks, collections, postings
 from chatapp.store.chunks import chunk_id
 from chatapp.store.database import transaction
-from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable
+from chatapp.store.tables import DocumentTable, DocumentVersionTable
+from tests.fixtures.collections import add_collection
 from tests.fixtures.servers import free_port
 
 pytestmark = pytest.mark.usefixtures("embedder")
@@ -37,10 +38,7 @@ def _fresh_cache():
 
 
 async def make_collection(actor: Actor) -> UUID:
-    collection_id = uuid4()
-    async with transaction(actor) as tx:
-        tx.session.add(CollectionTable(tenant_id=actor.tenant_id, id=collection_id, name=collection_id.hex))
-    return collection_id
+    return (await add_collection(actor)).id
 
 
 async def add_document(

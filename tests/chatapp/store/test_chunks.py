@@ -10,16 +10,15 @@ from chatapp.domain import Actor, Chunk
 from chatapp.store import chunks
 from chatapp.store.chunks import chunk_id
 from chatapp.store.database import transaction
-from chatapp.store.tables import CollectionTable, DocumentTable, DocumentVersionTable
+from chatapp.store.tables import DocumentTable, DocumentVersionTable
+from tests.fixtures.collections import add_collection
 
 
 async def make_document(actor: Actor, *, active_version: int = 1) -> tuple[UUID, UUID]:
     """A collection and a document with one version in it; their ids."""
-    collection_id, document_id = uuid4(), uuid4()
+    collection_id, document_id = (await add_collection(actor, version=7)).id, uuid4()
     owner = {"tenant_id": actor.tenant_id, "filename": "a.txt"}
     async with transaction(actor) as tx:
-        tx.session.add(CollectionTable(tenant_id=actor.tenant_id, id=collection_id, name=collection_id.hex, version=7))
-        await tx.session.flush()
         tx.session.add(
             DocumentTable(**owner, id=document_id, collection_id=collection_id, active_version=active_version)
         )

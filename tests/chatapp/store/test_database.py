@@ -11,15 +11,13 @@ from sqlalchemy.orm import aliased
 
 from chatapp.store import database as db
 from chatapp.store.tables import CollectionTable, DocumentTable
+from tests.fixtures import collections
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
 async def add_collection(actor, name="Policies"):
-    row = CollectionTable(tenant_id=actor.tenant_id, name=name)
-    async with db.transaction(actor) as tx:
-        tx.session.add(row)
-    return row
+    return await collections.add_collection(actor, name=name)
 
 
 async def test_a_select_without_a_condition_sees_its_own_tenant_only(actor, other_actor):
