@@ -8,8 +8,9 @@ AppError
 +- IngestError 422
 |  +- UnsupportedMediaType 415   ParseFailed   EmptyDocument
 +- UpstreamError 502
-   +- ProviderTimeout 504   ProviderUnavailable 503   ProviderRejected 502   VectorIndexUnavailable 503
-      DatabaseUnavailable 503   RedisUnavailable 503
+   +- ProviderTimeout 504   ProviderRejected 502 (PromptTooLong)
+   +- ProviderUnavailable 503 (ProviderOverloaded, AnswerUnusable)
+   +- VectorIndexUnavailable 503   DatabaseUnavailable 503   RedisUnavailable 503
 +- SwitchedOff 503
 +- Misconfigured 500
 ```
@@ -192,11 +193,30 @@ class ProviderUnavailable(UpstreamError):
     status_code = 503
 
 
+class ProviderOverloaded(ProviderUnavailable):
+    """The model's provider has too much to do, or its quota is used up. Try again later."""
+
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: float | None = None, param: str | None = None
+    ) -> None:
+        """Say why, and how long the provider asks to be left alone."""
+        super().__init__(message, param=param)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AnswerUnusable(ProviderUnavailable):
+    """The model's answer was empty or in a form that cannot be read. Try again."""
+
+
 class ProviderRejected(UpstreamError):
     """The model's provider refused the request."""
 
     code = "provider_rejected"
     retryable = False
+
+
+class PromptTooLong(ProviderRejected):
+    """The question with its sources is longer than the model can read. Ask with fewer words or collections."""
 
 
 class VectorIndexUnavailable(UpstreamError):

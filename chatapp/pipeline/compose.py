@@ -11,6 +11,9 @@ from chatapp.pipeline.excerpts import choose_excerpts
 from chatapp.pipeline.history import fit_history
 from chatapp.pipeline.tokens import clip_to_tokens, estimate_message_tokens, estimate_tokens
 from chatapp.pipeline.turn import Turn
+from chatapp.providers.base import ProviderRequest
+from chatapp.routing.chain import Wish
+from chatapp.routing.route import Deployment
 
 PROMPT_VERSION = "built-in-1"
 
@@ -35,22 +38,45 @@ nothing. Answer in the language of the question."""
 
 _WITHOUT_SEARCH = "You are a helpful assistant. No documents are attached to this conversation. Answer briefly."
 
+_GO_ON = (
+    "Your answer broke off. Go on exactly behind its last character, in the same language and form. Repeat nothing, "
+    "and say nothing about the interruption."
+)
+
 _ANSWER_SHARE = 0.25
 """Part of the context kept free for the answer when the model's longest answer is larger."""
 _MIN_SOURCE_TOKENS = 60
 
 
 async def compose(turn: Turn) -> Turn:
-    """Choose what the model sees. Readers get to know a source when the answer mentions it."""
-    sources = _affordable(turn.sources, _documents_tokens(turn))
-    turn = replace(turn, sources=sources)
+    """Number what the model sees. Readers get to know a source when the answer mentions it."""
+    sources = _affordable(turn.sources, _documents_tokens(turn, turn.deployment))
     if sources:
         count = len({source.retrieved.chunk.document_id for source in sources})
         text = "Reading a document" if count == 1 else f"Reading {count} documents"
         await turn.writer.emit("status", {"stage": "compose", "text": text})
-    if turn.route.provider.quotes:
-        return replace(turn, excerpts=await choose_excerpts(turn.standalone_question, sources))
-    return replace(turn, messages=_messages(turn))
+    return replace(turn, sources=sources)
+
+
+async def request_for(turn: Turn, deployment: Deployment, wish: Wish) -> ProviderRequest | None:
+    """What a deployment is asked, within its budget.
+
+    Args:
+        turn: with its sources numbered.
+        deployment: who is asked.
+        wish: how this request differs from the first: shorter, with what was wrong, or going on from what is there.
+
+    Returns:
+        None: it cannot do what is wished. Who quotes cannot go on with another's sentence.
+    """
+    searched = tuple(collection.name for collection in turn.collections) if turn.is_searching else None
+    if deployment.provider.quotes:
+        if wish.written:
+            return None
+        excerpts = await choose_excerpts(turn.standalone_question, turn.sources)
+        return ProviderRequest(deployment.provider_model, (), turn.parameters, excerpts=excerpts, searched=searched)
+    messages = _messages(turn, deployment, wish)
+    return ProviderRequest(deployment.provider_model, messages, turn.parameters, searched=searched)
 
 
 def describe_source(source: Source) -> dict[str, Any]:
@@ -70,15 +96,15 @@ def describe_source(source: Source) -> dict[str, Any]:
     }
 
 
-def _documents_tokens(turn: Turn) -> int:
+def _documents_tokens(turn: Turn, deployment: Deployment) -> int:
     # A small model's context holds the question and the answer first.
-    left = _input_tokens(turn) - estimate_tokens(_WITH_SOURCES) - estimate_message_tokens(turn.question)
+    left = _input_tokens(deployment) - estimate_tokens(_WITH_SOURCES) - estimate_message_tokens(turn.question)
     return max(0, min(turn.limits.documents_tokens, left))
 
 
-def _input_tokens(turn: Turn) -> int:
-    total = turn.route.max_input_tokens
-    return total - min(turn.route.max_output_tokens, int(total * _ANSWER_SHARE))
+def _input_tokens(deployment: Deployment) -> int:
+    total = deployment.max_input_tokens
+    return total - min(deployment.max_output_tokens, int(total * _ANSWER_SHARE))
 
 
 def _affordable(sources: Sequence[Source], tokens: int) -> tuple[Source, ...]:
@@ -92,23 +118,30 @@ def _affordable(sources: Sequence[Source], tokens: int) -> tuple[Source, ...]:
     return tuple(kept)
 
 
-def _messages(turn: Turn) -> tuple[PromptMessage, ...]:
+def _messages(turn: Turn, deployment: Deployment, wish: Wish) -> tuple[PromptMessage, ...]:
+    sources = _affordable(turn.sources, _documents_tokens(turn, deployment) >> wish.reduction)
     if not turn.is_searching:
         system, asked = _WITHOUT_SEARCH, turn.question
-    elif turn.sources:
-        system, asked = _WITH_SOURCES, _question_with_sources(turn)
+    elif sources:
+        system, asked = _WITH_SOURCES, _question_with_sources(turn.question, sources)
     else:
         names = ", ".join(collection.name for collection in turn.collections) or "no collection holds documents yet"
         system, asked = f"{_WITHOUT_SOURCES}\n\nSearched: {names}.", turn.question
-    left = _input_tokens(turn) - estimate_message_tokens(system) - estimate_message_tokens(asked)
-    asked = clip_to_tokens(asked, max(1, _input_tokens(turn) - estimate_message_tokens(system)))
-    history = fit_history(turn.history, left)
-    return PromptMessage("system", system), *history, PromptMessage("user", asked)
+    if wish.problem:
+        system = f"{system}\n\nThe attempt before failed: {wish.problem} Answer in plain text."
+    total = _input_tokens(deployment) - estimate_message_tokens(system) - estimate_message_tokens(wish.written)
+    history = fit_history(turn.history, (total - estimate_message_tokens(asked)) >> wish.reduction)
+    asked = clip_to_tokens(asked, max(1, total))
+    return PromptMessage("system", system), *history, PromptMessage("user", asked), *_broken_off(wish.written)
 
 
-def _question_with_sources(turn: Turn) -> str:
-    blocks = "\n".join(_block(source) for source in turn.sources)
-    return f"<sources>\n{blocks}\n</sources>\n\nQuestion: {turn.question}"
+def _broken_off(written: str) -> tuple[PromptMessage, ...]:
+    return (PromptMessage("assistant", written), PromptMessage("user", _GO_ON)) if written else ()
+
+
+def _question_with_sources(question: str, sources: Sequence[Source]) -> str:
+    blocks = "\n".join(_block(source) for source in sources)
+    return f"<sources>\n{blocks}\n</sources>\n\nQuestion: {question}"
 
 
 def _block(source: Source) -> str:

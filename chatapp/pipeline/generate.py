@@ -1,26 +1,26 @@
-"""Ask the provider and relay its stream to the turn log."""
+"""Ask along the route and relay the answer to the turn log."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from chatapp.domain import Source, Usage
-from chatapp.errors import ProviderTimeout, ProviderUnavailable, UpstreamError
-from chatapp.pipeline.compose import describe_source
+from chatapp.errors import UpstreamError
+from chatapp.pipeline.compose import describe_source, request_for
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.tokens import estimate_message_tokens, estimate_tokens
 from chatapp.pipeline.turn import Stopped, Turn
 from chatapp.providers.base import ProviderRequest
+from chatapp.routing.chain import Chain, Patience
+from chatapp.routing.route import Deployment
 
 
 async def generate(turn: Turn) -> Turn:
     """Stream the answer. What arrived before a stop or a failure is kept, and the turn says which it was."""
     relay = _Relay(turn)
     error: UpstreamError | None = None
-    if not turn.route.provider.quotes:
-        await turn.writer.emit("status", {"stage": "generate", "text": f"Asking {turn.route.model}"})
     try:
         await turn.stop.watch(relay.run())
     except Stopped:
@@ -36,13 +36,15 @@ async def generate(turn: Turn) -> Turn:
         sources=relay.sources,
         finish_reason=relay.finish_reason,
         ttft_ms=relay.ttft_ms,
+        answered_by=relay.chain.deployment,
+        attempts=tuple(relay.chain.attempts),
         error=error or turn.error,
     )
-    return done.with_usage(relay.usage or _estimated_usage(turn, relay.answer))
+    return done.with_usage(relay.chain.usage, relay.chain.cost_micro_usd)
 
 
 class _Relay:
-    """One stream from the provider to the turn log."""
+    """One answer from the route to the turn log."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -51,8 +53,14 @@ class _Relay:
         self._announced = 0
         """How many of the sources mentioned the readers have been told."""
         self.finish_reason = ""
-        self.usage: Usage | None = None
         self.ttft_ms: float | None = None
+        self.chain = Chain(
+            route=turn.route,
+            request_for=partial(request_for, turn),
+            estimate=_estimated_usage,
+            patience=Patience(turn.limits.first_token_seconds, turn.limits.answer_seconds),
+            on_begin=self._say_who_is_asked,
+        )
 
     @property
     def answer(self) -> str:
@@ -66,35 +74,25 @@ class _Relay:
         return tuple(replace(source, number=at) for at, source in enumerate((*mentioned, *by_number.values()), 1))
 
     async def run(self) -> None:
-        turn = self._turn
-        request = ProviderRequest(
-            model=turn.route.provider_model,
-            messages=turn.messages,
-            parameters=turn.parameters,
-            excerpts=turn.excerpts,
-            searched=tuple(collection.name for collection in turn.collections) if turn.is_searching else None,
-        )
-        try:
-            async with (
-                asyncio.timeout(turn.limits.first_token_seconds) as deadline,
-                aclosing(turn.route.provider.stream(request)) as stream,
-            ):
-                async for delta in stream:
-                    if delta.text:
-                        if self.ttft_ms is None:
-                            self.ttft_ms = turn.elapsed_ms()
-                            # From here on only the whole answer's deadline counts; silence is the provider's to notice.
-                            deadline.reschedule(asyncio.get_running_loop().time() + turn.limits.answer_seconds)
-                        self._add(self._filter.feed(delta.text))
-                    if delta.finish_reason:
-                        self.finish_reason, self.usage = delta.finish_reason, delta.usage
-        except TimeoutError:
-            raise self._too_slow() from None
-        if self.ttft_ms is None:
-            raise ProviderUnavailable("The model returned an empty answer. Try again.")
+        async with aclosing(self.chain.stream()) as stream:
+            async for delta in stream:
+                if delta.text:
+                    if self.ttft_ms is None:
+                        self.ttft_ms = self._turn.elapsed_ms()
+                    self._add(self._filter.feed(delta.text))
+                if delta.finish_reason:
+                    self.finish_reason = delta.finish_reason
 
     def finish(self) -> None:
         self._add(self._filter.finish())
+
+    async def _say_who_is_asked(self, deployment: Deployment, written: str) -> None:
+        if written:
+            text = f"Continued by {deployment.model}"
+            await self._turn.writer.emit("status", {"stage": "continue", "text": text, "model": deployment.model})
+        elif not deployment.provider.quotes:
+            text = f"Asking {deployment.model}"
+            await self._turn.writer.emit("status", {"stage": "generate", "text": text})
 
     def _add(self, text: str) -> None:
         if not text:
@@ -104,12 +102,7 @@ class _Relay:
         fresh = self.sources[before : self._announced] if self._announced > before else ()
         self._turn.writer.add_text(text, [describe_source(source) for source in fresh])
 
-    def _too_slow(self) -> ProviderTimeout:
-        if self.ttft_ms is None:
-            return ProviderTimeout("The model did not begin to answer in time. Try again.")
-        return ProviderTimeout("The answer took longer than is allowed and was cut off.")
 
-
-def _estimated_usage(turn: Turn, answer: str) -> Usage:
-    sent = sum(estimate_message_tokens(message.content) for message in turn.messages)
-    return Usage(sent, estimate_tokens(answer), is_estimated=True)
+def _estimated_usage(request: ProviderRequest, text: str) -> Usage:
+    sent = sum(estimate_message_tokens(message.content) for message in request.messages)
+    return Usage(sent, estimate_tokens(text), is_estimated=True)

@@ -40,14 +40,14 @@ async def record(turn: Turn) -> Turn:
         "answer": turn.answer,
         "citations": citations,
         "sources": [describe_source(source) for source in turn.sources],
-        "model": turn.route.model,
+        "model": turn.deployment.model,
         "finish_reason": turn.finish_reason,
         "error_code": turn.error.code if turn.error else "",
         "error_message": turn.error.message if turn.error else "",
         "input_tokens": turn.usage.input_tokens,
         "output_tokens": turn.usage.output_tokens,
         "is_usage_estimated": turn.usage.is_estimated,
-        "cost_micro_usd": turn.route.cost_micro_usd(turn.usage),
+        "cost_micro_usd": turn.cost_micro_usd,
     }
     async with transaction(turn.actor) as tx:
         if not await turns.finish(tx, turn.id, attempt=turn.attempt, values=values):
@@ -110,19 +110,14 @@ def annotation(citation: Citation) -> dict[str, Any]:
 def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> TraceTable:
     error = turn.error.message if turn.error else ""
     numbers = {str(source.retrieved.chunk.id): source.number for source in turn.sources}
-    attempt = {
-        "provider": turn.route.provider_name,
-        "model": turn.route.model,
-        "attempt": turn.attempt,
-        "error": error or None,
-        "ttft_ms": turn.ttft_ms,
-    }
     body = {
         "status": str(status),
         "question": turn.question,
         "standalone_question": turn.standalone_question,
         "route_reason": turn.route.reason,
-        "attempts": [attempt],
+        "attempts": [attempt.as_json() for attempt in turn.attempts],
+        "turn_attempt": turn.attempt,
+        "route_version": turn.route.version,
         "cached_input_tokens": turn.usage.cached_input_tokens,
         "is_usage_estimated": turn.usage.is_estimated,
         "prompt_version": PROMPT_VERSION,
@@ -149,11 +144,11 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         user_id=turn.actor.user_id,
         key_id=turn.actor.key_id,
         feature=turn.feature,
-        provider=turn.route.provider_name,
-        model=turn.route.model,
+        provider=turn.deployment.provider_name,
+        model=turn.deployment.model,
         input_tokens=turn.usage.input_tokens,
         output_tokens=turn.usage.output_tokens,
-        cost_micro_usd=turn.route.cost_micro_usd(turn.usage),
+        cost_micro_usd=turn.cost_micro_usd,
         latency_ms=turn.elapsed_ms(),
         ttft_ms=turn.ttft_ms,
         finish_reason=turn.finish_reason,

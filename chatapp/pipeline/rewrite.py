@@ -34,7 +34,7 @@ async def rewrite(turn: Turn) -> Turn:
     questions = [message.content for message in turn.history if message.role == "user"]
     if not questions or not turn.is_searching:
         return replace(turn, standalone_question=turn.question)
-    if turn.route.provider.quotes:
+    if turn.deployment.provider.quotes:
         return replace(turn, standalone_question=await carry_over(questions, turn.question))
     await turn.writer.emit("status", {"stage": "rewrite", "text": "Reading the conversation"})
     request = _request(turn)
@@ -44,7 +44,7 @@ async def rewrite(turn: Turn) -> Turn:
     except (TimeoutError, UpstreamError):
         return replace(turn, standalone_question=await carry_over(questions, turn.question))
     standalone = clip_to_tokens(" ".join(text.split()), _MAX_TOKENS) or turn.question
-    return replace(turn.with_usage(usage), standalone_question=standalone)
+    return replace(turn.with_usage(usage, turn.deployment.cost_micro_usd(usage)), standalone_question=standalone)
 
 
 def _request(turn: Turn) -> ProviderRequest:
@@ -52,13 +52,13 @@ def _request(turn: Turn) -> ProviderRequest:
     said = "\n".join(f"{message.role}: {message.content}" for message in history)
     asked = f"{said}\n\nLast question: {turn.question}"
     messages = (PromptMessage("system", _PROMPT), PromptMessage("user", asked))
-    return ProviderRequest(turn.route.provider_model, messages, {"max_tokens": _MAX_TOKENS, "temperature": 0})
+    return ProviderRequest(turn.deployment.provider_model, messages, {"max_tokens": _MAX_TOKENS, "temperature": 0})
 
 
 async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
     pieces: list[str] = []
     usage: Usage | None = None
-    async with aclosing(turn.route.provider.stream(request)) as stream:
+    async with aclosing(turn.deployment.provider.stream(request)) as stream:
         async for delta in stream:
             pieces.append(delta.text)
             usage = delta.usage or usage

@@ -12,7 +12,8 @@ from uuid import UUID
 from chatapp.domain import Actor, Citation, PromptMessage, Source, Span, TurnStatus, Usage
 from chatapp.errors import AppError
 from chatapp.pipeline.event_writer import EventWriter
-from chatapp.providers.base import Excerpt, Provider
+from chatapp.routing.chain import Attempt
+from chatapp.routing.route import Deployment, Route
 
 _Result = TypeVar("_Result")
 
@@ -71,31 +72,6 @@ class SearchedCollection:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Who answers, and at what price."""
-
-    provider: Provider
-    provider_name: str
-    model: str
-    """Our name of the model."""
-    provider_model: str
-    """The provider's name of it."""
-    max_input_tokens: int
-    max_output_tokens: int
-    input_micro_usd_per_mtok: int = 0
-    output_micro_usd_per_mtok: int = 0
-    reason: str = ""
-    """Why this model, for the trace."""
-
-    def cost_micro_usd(self, usage: Usage) -> int:
-        """What the tokens cost, in micro-dollars, rounded up so that no turn is free by rounding."""
-        picodollars = (
-            usage.input_tokens * self.input_micro_usd_per_mtok + usage.output_tokens * self.output_micro_usd_per_mtok
-        )
-        return -(-picodollars // 1_000_000)
-
-
-@dataclass(frozen=True, slots=True)
 class TurnLimits:
     """How much of everything one turn may take; from the settings."""
 
@@ -145,12 +121,15 @@ class Turn:
     standalone_question: str = ""
     retrieved: Retrieved = field(default_factory=Retrieved)
     sources: tuple[Source, ...] = ()
-    messages: tuple[PromptMessage, ...] = ()
-    excerpts: tuple[Excerpt, ...] = ()
     answer: str = ""
     finish_reason: str = ""
     usage: Usage = field(default_factory=Usage)
     """Of every call to a provider the turn made."""
+    cost_micro_usd: int = 0
+    """Of the same calls, each at its own price."""
+    answered_by: Deployment | None = None
+    attempts: tuple[Attempt, ...] = ()
+    """Every request for the answer, with how it ended."""
     ttft_ms: float | None = None
     """From the turn's start to its first text; None without any."""
     citations: tuple[Citation, ...] = ()
@@ -161,15 +140,14 @@ class Turn:
         """Milliseconds since the turn began."""
         return (time.perf_counter() - self.started) * 1000
 
-    def with_usage(self, usage: Usage) -> Turn:
-        """The turn with these tokens added."""
-        total = Usage(
-            self.usage.input_tokens + usage.input_tokens,
-            self.usage.output_tokens + usage.output_tokens,
-            self.usage.cached_input_tokens + usage.cached_input_tokens,
-            self.usage.is_estimated or usage.is_estimated,
-        )
-        return replace(self, usage=total)
+    @property
+    def deployment(self) -> Deployment:
+        """Who answered; before that, who will be asked first."""
+        return self.answered_by or self.route.first
+
+    def with_usage(self, usage: Usage, cost_micro_usd: int) -> Turn:
+        """The turn with these tokens, and what they cost, added."""
+        return replace(self, usage=self.usage + usage, cost_micro_usd=self.cost_micro_usd + cost_micro_usd)
 
     @property
     def is_over(self) -> bool:

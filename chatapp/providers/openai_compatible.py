@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import httpx
 
 from chatapp.domain import Usage
-from chatapp.errors import AppError, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.errors import (
+    AnswerUnusable,
+    AppError,
+    PromptTooLong,
+    ProviderOverloaded,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+    UpstreamError,
+)
 from chatapp.outbound import AddressRefused, Policy, Reach, async_client
 from chatapp.providers.base import Delta, ProviderConfig, ProviderRequest
 from chatapp.providers.event_stream import read_events
@@ -24,6 +35,8 @@ _KEEPALIVE_SECONDS = 60
 _MAX_ERROR_BYTES = 16 * 1024
 _MAX_LIST_BYTES = 8 * 1024 * 1024
 _MAX_REASON_CHARACTERS = 300
+_TOO_LONG = ("context length", "context_length", "context window", "too many tokens", "prompt is too long")
+"""What servers say, in lower case, when a prompt does not fit."""
 
 
 class _Clients:
@@ -174,9 +187,9 @@ def _text_of(event: dict[str, Any], ending: _Ending) -> str:
             ending.finish_reason = str(choice["finish_reason"])
         content = (choice.get("delta") or {}).get("content") or ""
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise ProviderUnavailable("The model's answer arrived in a form that cannot be read.") from error
+        raise AnswerUnusable("The model's answer arrived in a form that cannot be read.") from error
     if not isinstance(content, str):
-        raise ProviderUnavailable("The model's answer arrived in a form that cannot be read.")
+        raise AnswerUnusable("The model's answer arrived in a form that cannot be read.")
     return content
 
 
@@ -209,12 +222,29 @@ async def _check_status(response: httpx.Response) -> None:
     if status == 404:
         raise ProviderRejected("The model's provider does not know this model or address. An admin has to correct it.")
     if status == 429:
-        raise ProviderUnavailable("The model's provider is overloaded or its quota is used up. Try again later.")
+        raise ProviderOverloaded(retry_after_seconds=_retry_after(response.headers.get("retry-after", "")))
     if status in {408, 504}:
         raise ProviderTimeout
     if status >= 500 or status < 400:
         raise ProviderUnavailable(f"The model's provider failed (HTTP {status}). Try again.")
-    raise ProviderRejected(f"The model's provider refused the request: {await _reason(response)}")
+    reason = await _reason(response)
+    if any(sign in reason.lower() for sign in _TOO_LONG):
+        raise PromptTooLong(f"{PromptTooLong.sentence()} The provider says: {reason}")
+    raise ProviderRejected(f"The model's provider refused the request: {reason}")
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from now that a `Retry-After` asks for, 0 or more; None where it says nothing.
+
+    Source: RFC 9110, section 10.2.3: a number of seconds, or a date.
+    """
+    if value.strip().isascii() and value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 async def _reason(response: httpx.Response) -> str:
@@ -253,6 +283,6 @@ def _translated(error: httpx.HTTPError) -> UpstreamError:
         case httpx.ConnectError():
             return ProviderUnavailable("The model's provider cannot be reached. Try again.")
         case httpx.DecodingError():
-            return ProviderUnavailable("The model's answer arrived in a form that cannot be read.")
+            return AnswerUnusable("The model's answer arrived in a form that cannot be read.")
         case _:
             return ProviderUnavailable("The connection to the model broke off. Try again.")

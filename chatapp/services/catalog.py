@@ -10,10 +10,11 @@ import structlog
 from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound, UpstreamError
 from chatapp.outbound import Reach
-from chatapp.pipeline.turn import Route
 from chatapp.providers import make_provider
 from chatapp.providers.base import ProviderConfig
+from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
+from chatapp.routing.route import Deployment, Route
 from chatapp.settings import Settings, get_settings
 from chatapp.store import catalog
 from chatapp.store.database import system_transaction, transaction
@@ -83,7 +84,7 @@ def _view(model: ModelTable, provider: ProviderTable) -> ModelView:
 
 
 async def resolve(actor: Actor, name: str) -> Route:
-    """Who answers when the actor asks for a model.
+    """Who answers when the actor asks for a model. Behind what `auto` means stands the built-in model, which quotes.
 
     Args:
         actor: who asks.
@@ -96,12 +97,16 @@ async def resolve(actor: Actor, name: str) -> Route:
     is_auto = name in {"", AUTO}
     async with transaction(actor, readonly=True) as tx:
         found = await (catalog.find_default(tx) if is_auto else catalog.find_model(tx, name))
+        last_resort = await catalog.find_of_kind(tx, Extractive.kind) if is_auto else None
     if found is None:
         raise NotFound(f"There is no model named “{name}”. `GET /v1/models` lists them.", param="model")
-    return _route(*found, reason="auto: the default model" if is_auto else "asked for by name")
+    deployments = [_deployment(*found)]
+    if last_resort is not None and last_resort[0].id != found[0].id:
+        deployments.append(_deployment(*last_resort))
+    return Route(tuple(deployments), reason="auto: the default model" if is_auto else "asked for by name")
 
 
-def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
+def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
     settings = get_settings()
     config = ProviderConfig(
         base_url=provider.base_url,
@@ -110,7 +115,7 @@ def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
         idle_timeout_seconds=settings.first_token_timeout_seconds,
         reach=_reach_of(provider, settings),
     )
-    return Route(
+    return Deployment(
         provider=make_provider(provider.kind, config),
         provider_name=provider.name,
         model=model.name,
@@ -119,7 +124,6 @@ def _route(model: ModelTable, provider: ProviderTable, *, reason: str) -> Route:
         max_output_tokens=model.max_output_tokens,
         input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
         output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
-        reason=reason,
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 from chatapp.limits import attempts
 from chatapp.providers import openai_compatible
 from chatapp.retrieval import embedder, vector_index
+from chatapp.routing import breaker, retries
 from chatapp.services import turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
@@ -39,6 +40,8 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
             await _open_retrieval(stack, settings, role)
         stack.callback(sandbox.close_sandbox)  # starts by itself when the first file comes
         if role == "web":
+            breaker.forget_breakers()
+            retries.forget_budgets()
             openai_compatible.open_providers()
             stack.push_async_callback(openai_compatible.close_providers)
             turn_runner.open_turn_runner(settings)

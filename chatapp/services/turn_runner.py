@@ -21,7 +21,8 @@ from chatapp.errors import AppError, NotPermitted, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
-from chatapp.pipeline.turn import Route, SearchedCollection, StopSignal, Turn, TurnLimits
+from chatapp.pipeline.turn import SearchedCollection, StopSignal, Turn, TurnLimits
+from chatapp.routing.route import Route
 from chatapp.services import authentication, catalog, collections
 from chatapp.services.request_parameters import require_honoured
 from chatapp.services.turn_views import branch
@@ -245,7 +246,7 @@ async def make_plan(actor: Actor, request: dict[str, Any]) -> Plan:
         InvalidInput: the model cannot answer in the form wanted.
     """
     route = await catalog.resolve(actor, request.get("model", ""))
-    require_honoured(route.provider, request.get("parameters", {}))
+    require_honoured(route.first.provider, request.get("parameters", {}))
     wanted = request.get("collections")
     requested = None if wanted is None else [UUID(value) for value in wanted]
     ids = await collections.readable_ids(actor, requested)
@@ -302,6 +303,16 @@ async def close_turn_runner() -> None:
     runner, _Runner.runner = _Runner.runner, None
     if runner is not None:
         await runner.close()
+
+
+async def stop_anywhere(turn_id: UUID) -> None:
+    """Stop a turn whose row says that it is to stop, in whatever process it runs.
+
+    Raises:
+        RedisUnavailable: other processes cannot be told; they read it in the row within some seconds.
+    """
+    if _Runner.runner is None or not _Runner.runner.stop(turn_id):
+        await turn_log().request_stop(turn_id)
 
 
 def turn_runner() -> TurnRunner:

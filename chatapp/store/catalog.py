@@ -28,6 +28,12 @@ async def find_default(tx: Transaction) -> tuple[ModelTable, ProviderTable] | No
     return (await tx.session.execute(query.limit(1))).one_or_none()
 
 
+async def find_of_kind(tx: Transaction, kind: str) -> tuple[ModelTable, ProviderTable] | None:
+    """The oldest model in use whose provider is of that kind."""
+    query = _in_use().where(col(ProviderTable.kind) == kind).order_by(col(ModelTable.created_at), col(ModelTable.id))
+    return (await tx.session.execute(query.limit(1))).one_or_none()
+
+
 async def list_providers(tx: Transaction) -> Sequence[ProviderTable]:
     """Every provider, in use or not, oldest first."""
     return (await tx.session.execute(select(ProviderTable).order_by(col(ProviderTable.created_at)))).scalars().all()

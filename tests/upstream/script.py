@@ -31,6 +31,8 @@ class Script:
     after: int = 0
     """Deltas sent before the fault."""
     retry_after: int = 1
+    going_on: str = "continue"
+    """When asked to go on with numbered words: `continue`, `repeat` the last ones first, or `restart`."""
     rewrite: str = ""
     """The answer to a request to rewrite a question; empty: the question as it is."""
 
@@ -49,7 +51,15 @@ class Script:
             return [self.answer[at : at + self.piece] for at in range(0, len(self.answer), self.piece)]
         if self.answer:
             return _words(self.answer)
-        return [f"word{number} " for number in range(1, self.tokens + 1)]
+        return [f"word{number} " for number in range(self._first(messages), self.tokens + 1)]
+
+    def _first(self, messages: list[dict[str, Any]]) -> int:
+        written = messages[-2]["content"] if len(messages) > 1 and messages[-2]["role"] == "assistant" else ""
+        if "broke off" not in str(messages[-1:]) or self.going_on == "restart":
+            return 1
+        # A word that was cut is written anew from where it was cut by nobody: the seam is the reader's business.
+        words = len(written.split())
+        return max(1, words + 1 - (3 if self.going_on == "repeat" else 0))
 
 
 def read_script(model: str) -> Script:

@@ -26,7 +26,7 @@ def settings_with(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settin
 async def test_without_a_key_the_built_in_model_answers(actor: Actor, settings: Settings) -> None:
     await catalog.register_from_environment(settings)
 
-    route = await catalog.resolve(actor, "auto")
+    route = (await catalog.resolve(actor, "auto")).first
     assert isinstance(route.provider, Extractive)
     assert [view.name for view in await catalog.list_models(actor)] == ["auto", "extractive"]
 
@@ -38,7 +38,7 @@ async def test_a_server_in_the_environment_becomes_what_auto_means(
     await catalog.register_from_environment(settings)
     await catalog.register_from_environment(settings)
 
-    route = await catalog.resolve(actor, "")
+    route = (await catalog.resolve(actor, "")).first
     assert isinstance(route.provider, OpenAICompatible)
     assert (route.model, route.provider.config.api_key) == ("scripted", "sk-mine")
     assert [view.name for view in await catalog.list_models(actor)] == ["auto", "scripted", "extractive"]
@@ -53,7 +53,7 @@ async def test_a_local_ollama_is_found(
     settings = settings_with(monkeypatch, OLLAMA_HOST=f"0.0.0.0:{provider.port}")
     await catalog.register_from_environment(settings)
 
-    assert (await catalog.resolve(actor, "auto")).provider_name == "ollama"
+    assert (await catalog.resolve(actor, "auto")).first.provider_name == "ollama"
 
 
 async def test_a_key_of_another_secret_is_not_used(
@@ -63,7 +63,7 @@ async def test_a_key_of_another_secret_is_not_used(
     await catalog.register_from_environment(settings)
     settings_with(monkeypatch, CHATAPP_SECRET_KEY="another-secret-for-tests-9876543210")
 
-    route = await catalog.resolve(actor, "auto")
+    route = (await catalog.resolve(actor, "auto")).first
     assert isinstance(route.provider, OpenAICompatible)
     assert route.provider.config.api_key == ""
 
@@ -72,10 +72,21 @@ async def test_models_belong_to_every_tenant_and_unknown_ones_are_not_found(
     actor: Actor, other_actor: Actor, add_model: AddModel
 ) -> None:
     name = await add_model("scripted", default=True)
-    assert (await catalog.resolve(other_actor, "auto")).model == name
+    assert (await catalog.resolve(other_actor, "auto")).first.model == name
     for who in (actor, other_actor):
         with pytest.raises(NotFound):
             await catalog.resolve(who, "gpt-99")
+
+
+@pytest.mark.usefixtures("settings")
+async def test_the_built_in_model_quotes_where_the_model_of_auto_fails(
+    actor: Actor, add_model: AddModel, built_in_model: str
+) -> None:
+    name = await add_model("scripted", default=True)
+    route = await catalog.resolve(actor, "auto")
+    assert [deployment.model for deployment in route.deployments] == [name, built_in_model]
+    by_name = await catalog.resolve(actor, name)
+    assert [deployment.model for deployment in by_name.deployments] == [name]
 
 
 @pytest.mark.usefixtures("settings")

@@ -1,0 +1,258 @@
+"""Going through a route until somebody answers: retries, breakers, fallbacks, and going on in mid-answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatapp.domain import Usage
+from chatapp.errors import AnswerUnusable, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.providers.base import Delta, ProviderRequest
+from chatapp.routing.breaker import breaker_of
+from chatapp.routing.continuation import Continuation
+from chatapp.routing.retries import Again, again_after, budget_of
+from chatapp.routing.route import Deployment, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a request differs from the first one of a turn."""
+
+    reduction: int = 0
+    """How often the prompt was made shorter: 0 is the whole one."""
+    problem: str = ""
+    """What was wrong with the answer before, to be said in the prompt."""
+    written: str = ""
+    """The answer so far, as the models wrote it, to be continued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to one deployment, for the trace."""
+
+    provider: str
+    model: str
+    start_ms: float
+    duration_ms: float
+    outcome: str
+    """`answered`, `failed`, `stopped`, or `skipped` where the breaker was open."""
+    error: str = ""
+    """The error's code; empty where there was none."""
+    message: str = ""
+    text_offset: int = 0
+    """Characters other models had written when this one began."""
+    usage: Usage | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The attempt as the trace keeps it."""
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "start_ms": round(self.start_ms, 1),
+            "duration_ms": round(self.duration_ms, 1),
+            "outcome": self.outcome,
+            "error": self.error,
+            "message": self.message,
+            "text_offset": self.text_offset,
+        }
+
+
+RequestFor = Callable[[Deployment, Wish], Awaitable[ProviderRequest | None]]
+"""Makes the request; None: this deployment cannot do what is wished, such as to continue an answer."""
+
+Estimate = Callable[[ProviderRequest, str], Usage]
+"""Tokens of a request and of the text it brought, where the provider reported none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one turn waits."""
+
+    first_token_seconds: float
+    """For the first text of each request."""
+    answer_seconds: float
+    """For everything together."""
+
+
+class _CannotContinue(Exception):
+    """The deployment cannot go on with an answer that somebody else began."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """One turn's way along its route."""
+
+    route: Route
+    request_for: RequestFor
+    estimate: Estimate
+    patience: Patience
+    on_begin: Callable[[Deployment, str], Awaitable[None]]
+    """Told of every request before it goes out: who is asked, and what is written already."""
+    attempts: list[Attempt] = field(default_factory=list)
+    written: str = ""
+    """What the models wrote, joined."""
+    deployment: Deployment | None = None
+    """Whose text comes now, or came last."""
+    usage: Usage = field(default_factory=Usage)
+    """Of every request that brought text or a report."""
+    cost_micro_usd: int = 0
+    _started: float = field(default_factory=time.monotonic)
+    _wish: Wish = field(default_factory=Wish)
+
+    async def stream(self) -> AsyncGenerator[Delta, None]:
+        """Ask until somebody answers. Each piece of text comes once, whoever wrote it.
+
+        Yields:
+            deltas with text; the last has the finish reason and the usage of the request it ended.
+
+        Raises:
+            UpstreamError: nobody answered, or the answer broke off and nobody could go on; the last error.
+        """
+        last: UpstreamError | None = None
+        for deployment in self._candidates():
+            async with aclosing(self._ask(deployment)) as deltas:
+                try:
+                    async for delta in deltas:
+                        yield delta
+                    return
+                except UpstreamError as error:
+                    last = error
+                except _CannotContinue:
+                    continue
+            if self._seconds_left() <= 0:
+                break
+        raise last or ProviderUnavailable("The model is resting after several failures. Try again in a moment.")
+
+    def _candidates(self) -> Iterator[Deployment]:
+        yield from self.route.deployments
+        if self.written and len(self.route.deployments) == 1:
+            # Nobody else is there: the one that broke off may go on with its own answer, once.
+            yield self.route.first
+
+    async def _ask(self, deployment: Deployment) -> AsyncGenerator[Delta, None]:
+        """One deployment, until it answers, breaks off after some text, or is given up."""
+        breaker, budget = breaker_of(deployment.key), budget_of(deployment.key)
+        budget.earn()
+        tries = 0
+        wish = Wish(written=self.written)
+        while True:
+            request = await self.request_for(deployment, wish)
+            if request is None:
+                raise _CannotContinue
+            if not breaker.admit():
+                self._note(deployment, self._elapsed_ms(), "skipped")
+                raise ProviderUnavailable("The model is resting after several failures. Try again in a moment.")
+            tries += 1
+            await self.on_begin(deployment, self.written)
+            try:
+                async with aclosing(self._attempt(deployment, request)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+                return
+            except UpstreamError as error:
+                again = self._again(deployment, error, tries)
+                if again is None or (again.wait_seconds and not budget.spend()):
+                    raise
+            await asyncio.sleep(again.wait_seconds)
+            problem = "The answer was empty or could not be read." if again.names_problem else ""
+            wish = Wish(reduction=wish.reduction + again.is_shorter, problem=problem)
+
+    def _again(self, deployment: Deployment, error: UpstreamError, tries: int) -> Again | None:
+        has_next = deployment is not self.route.deployments[-1]
+        # Who was to go on with an answer has been asked once too often already: the next one goes on.
+        again = None if self.written else again_after(error, tries, has_next=has_next)
+        return again if again is not None and again.wait_seconds < self._seconds_left() else None
+
+    async def _attempt(self, deployment: Deployment, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
+        breaker, began, offset = breaker_of(deployment.key), self._elapsed_ms(), len(self.written)
+        outcome, failure, usage = "stopped", None, None
+        try:
+            async with aclosing(self._deltas(deployment, request)) as deltas:
+                async for delta in deltas:
+                    usage = delta.usage or usage
+                    yield delta
+            outcome = "answered"
+            breaker.succeeded()
+        except UpstreamError as error:
+            outcome, failure = "failed", error
+            if isinstance(error, ProviderRejected):
+                # The request or the key was refused: says nothing about the next request's chances of an answer.
+                breaker.abandoned()
+            else:
+                breaker.failed(retry_after_seconds=getattr(error, "retry_after_seconds", None))
+            raise
+        finally:
+            if outcome == "stopped":
+                breaker.abandoned()
+            if usage is None and len(self.written) > offset:
+                usage = self.estimate(request, self.written[offset:])
+            self._note(deployment, began, outcome, failure, offset, usage)
+
+    async def _deltas(self, deployment: Deployment, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
+        """The stream of one request, each wait within its time, without what was written before."""
+        joint = Continuation(self.written) if self.written else None
+        first_by = asyncio.get_running_loop().time() + min(self.patience.first_token_seconds, self._seconds_left())
+        is_answering = False
+        async with aclosing(deployment.provider.stream(request)) as stream:
+            while True:
+                until = asyncio.get_running_loop().time() + self._seconds_left() if is_answering else first_by
+                try:
+                    async with asyncio.timeout_at(until):
+                        delta = await anext(stream, None)
+                except TimeoutError:
+                    raise _too_slow(is_answering=is_answering) from None
+                if delta is None:
+                    break
+                is_answering = is_answering or bool(delta.text)
+                text = joint.feed(delta.text) if joint else delta.text
+                if delta.finish_reason:
+                    text += joint.finish() if joint else ""
+                if text:
+                    self.deployment = deployment
+                    self.written += text
+                if text or delta.finish_reason:
+                    if delta.finish_reason and not is_answering:
+                        raise AnswerUnusable("The model returned an empty answer. Try again.")
+                    yield Delta(text=text, finish_reason=delta.finish_reason, usage=delta.usage)
+
+    def _note(
+        self,
+        deployment: Deployment,
+        began_ms: float,
+        outcome: str,
+        error: UpstreamError | None = None,
+        offset: int = 0,
+        usage: Usage | None = None,
+    ) -> None:
+        if usage is not None:
+            self.usage += usage
+            self.cost_micro_usd += deployment.cost_micro_usd(usage)
+        self.attempts.append(
+            Attempt(
+                provider=deployment.provider_name,
+                model=deployment.model,
+                start_ms=began_ms,
+                duration_ms=self._elapsed_ms() - began_ms,
+                outcome=outcome,
+                error=error.code if error else "",
+                message=error.message if error else "",
+                text_offset=offset,
+                usage=usage,
+            )
+        )
+
+    def _elapsed_ms(self) -> float:
+        return (time.monotonic() - self._started) * 1000
+
+    def _seconds_left(self) -> float:
+        return self.patience.answer_seconds - (time.monotonic() - self._started)
+
+
+def _too_slow(*, is_answering: bool) -> ProviderTimeout:
+    if is_answering:
+        return ProviderTimeout("The answer took longer than is allowed and was cut off.")
+    return ProviderTimeout("The model did not begin to answer in time. Try again.")

@@ -1,0 +1,60 @@
+"""What may answer a turn, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatapp.domain import Usage
+from chatapp.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one provider, and its price."""
+
+    provider: Provider
+    provider_name: str
+    model: str
+    """Our name of the model."""
+    provider_model: str
+    """The provider's name of it."""
+    max_input_tokens: int
+    max_output_tokens: int
+    input_micro_usd_per_mtok: int = 0
+    output_micro_usd_per_mtok: int = 0
+    cached_input_micro_usd_per_mtok: int | None = None
+    """Price of input the provider had kept; None: that of any other input."""
+
+    @property
+    def key(self) -> str:
+        """What tells this deployment from others of the installation, for breaker and retry budget."""
+        return f"{self.provider_name}/{self.provider_model}"
+
+    def cost_micro_usd(self, usage: Usage) -> int:
+        """What the tokens cost, in micro-dollars, rounded up so that no turn is free by rounding."""
+        cached_price = self.cached_input_micro_usd_per_mtok
+        if cached_price is None:
+            cached_price = self.input_micro_usd_per_mtok
+        picodollars = (
+            (usage.input_tokens - usage.cached_input_tokens) * self.input_micro_usd_per_mtok
+            + usage.cached_input_tokens * cached_price
+            + usage.output_tokens * self.output_micro_usd_per_mtok
+        )
+        return -(-picodollars // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who is asked, first to last, and why."""
+
+    deployments: tuple[Deployment, ...]
+    """Not empty. The next is asked when the one before failed."""
+    reason: str = ""
+    """Why this route, for the trace."""
+    version: int = 0
+    """Of the tenant's route; 0: the installation's own."""
+
+    @property
+    def first(self) -> Deployment:
+        """Who is asked first."""
+        return self.deployments[0]
