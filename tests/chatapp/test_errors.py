@@ -13,7 +13,8 @@ def tree(cls: type[AppError]) -> list[type[AppError]]:
 
 
 def test_codes_are_unique():
-    codes = [cls.code for cls in tree(AppError)]
+    # A special case that does not say its own is known to programs by the code it inherits.
+    codes = [cls.code for cls in tree(AppError) if "code" in vars(cls)]
 
     assert len(codes) == len(set(codes))
 
