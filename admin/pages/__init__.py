@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from admin.pages import overview
 from chatapp.components.page import Page
 
-PAGES: tuple[Page, ...] = ()
+PAGES: tuple[Page, ...] = (overview.PAGE,)

@@ -1,11 +1,12 @@
 /* The frame of every page: sidebar, main part, shortcuts, and the way out when the sign-in has ended. */
 import { useCallback, useContext, useEffect, useState } from "react";
 import { Link, useNavigate } from "react-router";
-import { Dialog, DropdownMenu } from "radix-ui";
-import { Files, Keyboard, LogOut, Menu, Monitor, Moon, PanelLeft, Search, SquarePen, Sun, WifiOff } from "lucide-react";
-import { ColorModeContext, EventLoopContext } from "$/utils/context";
-import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
+import { Dialog } from "radix-ui";
+import { Files, Menu, PanelLeft, Search, SlidersHorizontal, SquarePen, WifiOff } from "lucide-react";
+import { EventLoopContext } from "$/utils/context";
 import { signal, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { AccountMenu, mayAdminister, useMe } from "./account.jsx";
+import { AdminSidebar } from "./admin_sidebar.jsx";
 import { History, useConversations } from "./history.jsx";
 import { SearchDialog } from "./search_dialog.jsx";
 import { ShortcutsDialog, modifierKey } from "./shortcuts_dialog.jsx";
@@ -32,8 +33,9 @@ export function AppShell({ active, children, ...props }) {
     props.onDelete(id);
     if (id === activeId) navigate("/");
   };
+  const Side = active === "admin" ? AdminSidebar : Sidebar;
   const sidebar = (
-    <Sidebar
+    <Side
       {...props}
       {...{ active, activeId, me, conversations }}
       onDelete={remove}
@@ -72,8 +74,10 @@ export function AppShell({ active, children, ...props }) {
         resultsFor={props.resultsFor}
         onSearch={props.onSearch}
         onNew={newConversation}
+        navigation={props.navigation}
+        me={me}
       />
-      <ShortcutsDialog isOpen={dialog === "shortcuts"} onClose={() => setDialog("")} />
+      <ShortcutsDialog isAdmin={active === "admin"} isOpen={dialog === "shortcuts"} onClose={() => setDialog("")} />
     </div>
   );
 }
@@ -140,87 +144,17 @@ function Sidebar({ active, activeId, me, conversations, onNew, onSearch, onShort
       <Link to="/documents" className={`side-row${active === "documents" ? " active" : ""}`} aria-current={active === "documents" ? "page" : undefined} onClick={onNavigate}>
         <Files size={16} aria-hidden /> Documents
       </Link>
+      {mayAdminister(me) && (
+        <Link to="/admin" className="side-row" onClick={onNavigate}>
+          <SlidersHorizontal size={16} aria-hidden /> Admin
+        </Link>
+      )}
       <div className="sidebar-scroll">
         <History conversations={conversations} activeId={activeId} onNavigate={onNavigate} {...rest} />
       </div>
-      <AccountMenu me={me} onShortcuts={onShortcuts} />
+      <AccountMenu {...{ me, onShortcuts, onNavigate }} />
     </nav>
   );
-}
-
-function AccountMenu({ me, onShortcuts }) {
-  const { rawColorMode, setColorMode } = useContext(ColorModeContext);
-  const name = me?.name || me?.email || "";
-  return (
-    <DropdownMenu.Root>
-      <DropdownMenu.Trigger asChild>
-        <button type="button" className="account" aria-label={`Account of ${name || "me"}`}>
-          <span className="avatar" aria-hidden>
-            {(name || "?").slice(0, 1).toUpperCase()}
-          </span>
-          <span className="account-name">{name || "\u00A0"}</span>
-        </button>
-      </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content className="menu radix-themes" side="top" align="start" sideOffset={6} collisionPadding={8}>
-          {me?.email && <DropdownMenu.Label className="menu-label">{me.email}</DropdownMenu.Label>}
-          <DropdownMenu.RadioGroup value={rawColorMode} onValueChange={setColorMode}>
-            {[
-              ["light", "Light", Sun],
-              ["dark", "Dark", Moon],
-              ["system", "As the system", Monitor],
-            ].map(([value, label, Icon]) => (
-              <DropdownMenu.RadioItem key={value} value={value} className="menu-item" onSelect={(event) => event.preventDefault()}>
-                <Icon size={15} aria-hidden /> <span className="menu-text">{label}</span>
-                <DropdownMenu.ItemIndicator className="menu-dot" />
-              </DropdownMenu.RadioItem>
-            ))}
-          </DropdownMenu.RadioGroup>
-          <DropdownMenu.Separator className="menu-line" />
-          <DropdownMenu.Item className="menu-item" onSelect={onShortcuts}>
-            <Keyboard size={15} aria-hidden /> Keyboard shortcuts
-          </DropdownMenu.Item>
-          <DropdownMenu.Item className="menu-item" onSelect={signOut}>
-            <LogOut size={15} aria-hidden /> Sign out
-          </DropdownMenu.Item>
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
-    </DropdownMenu.Root>
-  );
-}
-
-async function signOut() {
-  try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
-  } finally {
-    await fetch("/auth/logout", { method: "POST", credentials: "same-origin" });
-    sessionStorage.clear();
-    window.location.assign("/sign-in");
-  }
-}
-
-/* Who is signed in. The pages themselves are public files, so an ended sign-in is noticed here: when a page opens
-   or the window is looked at again, but not with each step from page to page. */
-const ASK_AGAIN_MS = 60_000;
-let known = { me: null, at: -Infinity };
-
-function useMe() {
-  const [me, setMe] = useState(known.me);
-  useEffect(() => {
-    const ask = async () => {
-      if (performance.now() - known.at < ASK_AGAIN_MS) return;
-      known.at = performance.now();
-      const response = await fetch("/auth/me", { credentials: "same-origin" }).catch(() => null);
-      if (response?.status === 401) leaveForSignIn();
-      if (!response?.ok) return;
-      known.me = await response.json();
-      setMe(known.me);
-    };
-    ask();
-    window.addEventListener("focus", ask);
-    return () => window.removeEventListener("focus", ask);
-  }, []);
-  return me;
 }
 
 function useFolded() {

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import reflex as rx
 
 from chatapp.components.answer import PACKAGES
 from chatapp.components.local_asset import local_asset
-from chatapp.components.state_bases import MemberState, current_actor
+from chatapp.components.navigation import navigation_prop
+from chatapp.components.state_bases import AdminState, MemberState, current_actor
 from chatapp.components.uploads import activity_tray
-from chatapp.domain import utc_now
-from chatapp.services import conversations
+from chatapp.domain import Permission, utc_now
+from chatapp.services import conversations, palette, tenants
 from chatapp.services.conversations import ConversationSummary
 
 PAGE_SIZE = 60
 """Conversations loaded at once; the sidebar's "Show older" loads as many again."""
-MAX_FOUND = 30
+MAX_TENANTS = 20
+"""Tenants the switch offers at once; more are found by typing."""
 MAX_CHANGES = 4
 """Changes kept in State: enough that the browser misses none between two messages of the socket."""
 
-for _part in ("history.jsx", "search_dialog.jsx", "shortcuts_dialog.jsx"):
+for _part in (
+    "history.jsx",
+    "search_dialog.jsx",
+    "shortcuts_dialog.jsx",
+    "admin_sidebar.jsx",
+    "admin_icons.js",
+    "account.jsx",
+):
     local_asset(_part)
 
 
@@ -44,10 +53,21 @@ class ConversationChange(ConversationItem):
 
 
 class FoundItem(TypedDict):
-    """A conversation that holds the words searched for."""
+    """Something that holds the words searched for."""
 
+    kind: str
+    """`conversation`, `document`, `user` or `tenant`."""
     id: str
     title: str
+    note: str
+
+
+class TenantItem(TypedDict):
+    """A tenant as the switch offers it."""
+
+    id: str
+    name: str
+    state: str
 
 
 def conversation_item(view: ConversationSummary) -> ConversationItem:
@@ -84,9 +104,9 @@ class SidebarState(MemberState, rx.State):
 
     @rx.event
     async def search(self, text: str) -> None:
-        """Look for words in titles, questions and answers."""
-        found = await conversations.list_conversations(current_actor(), search=text, limit=MAX_FOUND)
-        self.results = [FoundItem(id=str(each.id), title=each.title) for each in found]
+        """Look for words in everything the person may go to."""
+        found = await palette.search(current_actor(), text)
+        self.results = [FoundItem(kind=each.kind, id=str(each.id), title=each.title, note=each.note) for each in found]
         self.results_for = text
 
     @rx.event
@@ -113,7 +133,10 @@ class SidebarState(MemberState, rx.State):
         self._put(conversation_item(await conversations.restore(current_actor(), UUID(conversation_id))))
 
     async def _load(self) -> None:
-        listed = await conversations.list_conversations(current_actor(), limit=self._limit + 1)
+        actor = current_actor()
+        # An auditor has no conversations, and the frame is theirs as well.
+        may_chat = actor.may(Permission.CHAT)
+        listed = await conversations.list_conversations(actor, limit=self._limit + 1) if may_chat else []
         self.conversations = [conversation_item(each) for each in listed[: self._limit]]
         self.has_more = len(listed) > self._limit
         self.changed = []
@@ -143,6 +166,32 @@ class SidebarState(MemberState, rx.State):
         self.changed = [*self.changed[1 - MAX_CHANGES :], change]
 
 
+class ShellState(AdminState, rx.State):
+    """Which tenant the admin section shows, and which others the person may look at."""
+
+    tenant_id: str = ""
+    tenant_name: str = ""
+    can_switch: bool = False
+    tenants: list[TenantItem] = []
+    tenants_for: str = ""
+
+    @rx.event
+    async def load(self) -> None:
+        """Say which tenant it is."""
+        actor = current_actor()
+        name = await palette.tenant_name(actor)
+        self.tenant_id, self.tenant_name = str(actor.tenant_id), name
+        self.can_switch = actor.may(Permission.PLATFORM)
+
+    @rx.event
+    async def find_tenants(self, text: str) -> None:
+        """Look for tenants to switch to."""
+        wanted = {"q": text, "limit": str(MAX_TENANTS)}
+        found = await tenants.list_tenants(current_actor(), {name: value for name, value in wanted.items() if value})
+        self.tenants = [TenantItem(id=str(each.id), name=each.name, state=each.state) for each in found.items]
+        self.tenants_for = text
+
+
 def _id_and_title(conversation_id: rx.Var[str], title: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
     return conversation_id, title
 
@@ -164,6 +213,12 @@ class _AppShell(rx.Component):
     has_more: rx.Var[bool]
     results: rx.Var[list[FoundItem]]
     results_for: rx.Var[str]
+    navigation: rx.Var[list[dict[str, Any]]]
+    tenant_id: rx.Var[str]
+    tenant_name: rx.Var[str]
+    can_switch: rx.Var[bool]
+    tenants: rx.Var[list[TenantItem]]
+    tenants_for: rx.Var[str]
 
     on_more: rx.EventHandler[rx.event.no_args_event_spec]
     on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]
@@ -171,17 +226,26 @@ class _AppShell(rx.Component):
     on_pin: rx.EventHandler[_id_and_pin]
     on_delete: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_restore: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_tenants: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
-def app_shell(*content: rx.Component, active: Literal["chat", "documents"] = "chat") -> rx.Component:
+def app_shell(*content: rx.Component, active: Literal["chat", "documents", "admin"] = "chat") -> rx.Component:
     """The frame around a page's content.
 
-    The page's `on_load` has to begin with `SidebarState.load`.
+    The page's `on_load` has to begin with `SidebarState.load`, in the admin section followed by `ShellState.load`.
 
     Args:
         *content: what fills the main part; it scrolls by itself.
         active: which entry of the sidebar is the page's.
     """
+    of_admin = {
+        "tenant_id": ShellState.tenant_id,
+        "tenant_name": ShellState.tenant_name,
+        "can_switch": ShellState.can_switch,
+        "tenants": ShellState.tenants,
+        "tenants_for": ShellState.tenants_for,
+        "on_tenants": ShellState.find_tenants,
+    }
     return _AppShell.create(
         *content,
         activity_tray(is_folded=active == "chat"),
@@ -199,4 +263,6 @@ def app_shell(*content: rx.Component, active: Literal["chat", "documents"] = "ch
         on_pin=SidebarState.pin,
         on_delete=SidebarState.delete,
         on_restore=SidebarState.restore,
+        navigation=navigation_prop(),
+        **(of_admin if active == "admin" else {}),
     )

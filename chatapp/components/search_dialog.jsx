@@ -1,10 +1,17 @@
-/* Ctrl+K: begin a conversation, jump to a page, or search through what was asked and answered. */
+/* Ctrl+K: begin a conversation, go to a page, or find what was asked and answered, documents, people and tenants. */
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { Dialog } from "radix-ui";
-import { Files, MessageSquare, Search, SquarePen } from "lucide-react";
+import { Building2, FileText, Files, MessageSquare, Search, SlidersHorizontal, SquarePen, User } from "lucide-react";
 
 const WAIT_MS = 160;
+const RECENT = 5;
+const KINDS = {
+  conversation: { group: "Conversations", icon: MessageSquare, to: (id) => `/c/${id}` },
+  document: { group: "Documents", icon: FileText, to: (id) => `/documents?document=${id}` },
+  user: { group: "People", icon: User, to: (id) => `/admin/users?peek=${id}` },
+  tenant: { group: "Tenants", icon: Building2, to: (id) => `/admin/tenants?peek=${id}` },
+};
 
 export function SearchDialog({ isOpen, onClose, ...props }) {
   return (
@@ -12,7 +19,7 @@ export function SearchDialog({ isOpen, onClose, ...props }) {
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
         <Dialog.Content className="dialog search radix-themes" aria-describedby={undefined}>
-          <Dialog.Title className="visually-hidden">Search conversations</Dialog.Title>
+          <Dialog.Title className="visually-hidden">Search, or go to a page</Dialog.Title>
           <SearchBody onClose={onClose} {...props} />
         </Dialog.Content>
       </Dialog.Portal>
@@ -20,7 +27,7 @@ export function SearchDialog({ isOpen, onClose, ...props }) {
   );
 }
 
-function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClose }) {
+function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClose, navigation, me }) {
   const [query, setQuery] = useState("");
   const [index, setIndex] = useState(0);
   const navigate = useNavigate();
@@ -34,13 +41,15 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
     return () => clearTimeout(timer);
   }, [wanted]); // eslint-disable-line react-hooks/exhaustive-deps
 
+  const pages = useMemo(() => listPages(navigation, me), [navigation, me]);
   const entries = useMemo(
-    () => listEntries({ wanted, conversations, results: resultsFor === wanted ? results : null }),
-    [wanted, conversations, results, resultsFor],
+    () => listEntries({ wanted, conversations, pages, results: resultsFor === wanted ? results : [], recent: readRecent() }),
+    [wanted, conversations, pages, results, resultsFor],
   );
   const choose = (entry) => {
     if (!entry) return;
     onClose();
+    keepRecent(entry);
     if (entry.to === "/") onNew();
     else navigate(entry.to);
   };
@@ -49,15 +58,20 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
     if (step) {
       event.preventDefault();
       setIndex((index + step + entries.length) % Math.max(1, entries.length));
+    } else if (event.key === "Home" || event.key === "End") {
+      if (query) return;
+      event.preventDefault();
+      setIndex(event.key === "Home" ? 0 : Math.max(entries.length - 1, 0));
     } else if (event.key === "Enter") {
       event.preventDefault();
       choose(entries[index]);
     }
   };
   useEffect(() => {
-    list.current?.children[index]?.scrollIntoView({ block: "nearest" });
+    list.current?.querySelector(`#search-${index}`)?.scrollIntoView({ block: "nearest" });
   }, [index]);
   const isSearching = wanted && resultsFor !== wanted;
+  const groups = [...new Set(entries.map((entry) => entry.group))];
 
   return (
     <>
@@ -70,51 +84,86 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
           aria-controls="search-list"
           aria-activedescendant={entries[index] ? `search-${index}` : undefined}
           aria-label="Search conversations"
-          placeholder="Search conversations, or go to a page"
+          placeholder={navigation && me?.permissions?.includes("read_admin") ? "Search everything, or go to a page" : "Search conversations and documents, or go to a page"}
           value={query}
+          maxLength={200}
           onChange={(event) => setQuery(event.target.value)}
           onKeyDown={press}
         />
       </div>
-      <ul id="search-list" role="listbox" aria-label="Results" ref={list}>
-        {entries.map((entry, place) => (
-          <li
-            key={entry.key}
-            id={`search-${place}`}
-            role="option"
-            aria-selected={place === index}
-            onMouseMove={() => setIndex(place)}
-            onClick={() => choose(entry)}
-          >
-            <entry.icon size={16} aria-hidden />
-            <span className="search-title">{entry.title}</span>
-            {entry.note && <span className="search-note">{entry.note}</span>}
-          </li>
+      <div id="search-list" className="search-groups" role="listbox" aria-label="Results" ref={list}>
+        {groups.map((group) => (
+          <ul key={group} role="group" aria-label={group}>
+            <li role="presentation" className="search-group" aria-hidden>{group}</li>
+            {entries.map((entry, place) => entry.group === group && (
+              <li
+                key={entry.key}
+                id={`search-${place}`}
+                className="search-entry"
+                role="option"
+                aria-selected={place === index}
+                onMouseMove={() => setIndex(place)}
+                onClick={() => choose(entry)}
+              >
+                <entry.icon size={16} aria-hidden />
+                <span className="search-title">{entry.title}</span>
+                {entry.note && <span className="search-note">{entry.note}</span>}
+              </li>
+            ))}
+          </ul>
         ))}
-      </ul>
+      </div>
       <p className="search-status" role="status">
-        {isSearching ? "Searching…" : wanted && !entries.some((entry) => entry.isConversation) ? "No conversation holds these words." : ""}
+        {isSearching ? "Searching…" : wanted && !entries.length ? "Nothing holds these words." : ""}
       </p>
     </>
   );
 }
 
-function listEntries({ wanted, conversations, results }) {
-  const pages = [
-    { key: "new", title: "New conversation", to: "/", icon: SquarePen },
-    { key: "documents", title: "Documents", to: "/documents", icon: Files },
+/** Every page the person is offered, the chat's and the admin section's. */
+function listPages(navigation, me) {
+  const own = [
+    { key: "new", title: "New conversation", to: "/", icon: SquarePen, words: "" },
+    { key: "documents", title: "Documents", to: "/documents", icon: Files, words: "files upload collections" },
   ];
+  const offered = (navigation ?? []).filter((item) => me?.permissions?.includes(item.permission));
+  const admin = offered.map((item) => ({ key: item.href, title: item.label, note: item.group ? `Admin, ${item.group}` : "Admin", to: item.href, icon: SlidersHorizontal, words: item.words, isAdmin: true }));
+  return [...own, ...admin].map((page) => ({ ...page, group: "Pages" }));
+}
+
+function listEntries({ wanted, conversations, pages, results, recent }) {
   const words = wanted.toLowerCase();
-  const byTitle = conversations.filter((each) => !words || each.title.toLowerCase().includes(words));
+  if (!words) {
+    const latest = conversations.slice(0, 8).map(ofConversation);
+    const known = new Set(recent.map((entry) => entry.to));
+    return [...recent, ...pages.filter((page) => !page.isAdmin && !known.has(page.to)), ...latest.filter((entry) => !known.has(entry.to)), ...pages.filter((page) => page.isAdmin && !known.has(page.to))].sort(byGroup);
+  }
+  const fits = (page) => `${page.title} ${page.note ?? ""} ${page.words}`.toLowerCase().includes(words);
+  const byTitle = conversations.filter((each) => each.title.toLowerCase().includes(words)).slice(0, 20);
   const known = new Set(byTitle.map((each) => each.id));
-  const more = (results ?? []).filter((each) => !known.has(each.id));
-  const found = [...byTitle.slice(0, words ? 20 : 8), ...more].map((each) => ({
-    key: each.id,
-    title: each.title,
-    note: each.snippet ?? "",
-    to: `/c/${each.id}`,
-    icon: MessageSquare,
-    isConversation: true,
-  }));
-  return [...pages.filter((page) => !words || page.title.toLowerCase().includes(words)), ...found];
+  const found = results.filter((each) => !known.has(each.id)).map((each) => ({ key: `${each.kind} ${each.id}`, title: each.title || "Untitled", note: each.note, kind: each.kind, to: KINDS[each.kind].to(each.id), icon: KINDS[each.kind].icon, group: KINDS[each.kind].group }));
+  return [...pages.filter(fits), ...byTitle.map(ofConversation), ...found].sort(byGroup);
+}
+
+const GROUPS = ["Recent", "Pages", "Conversations", "Documents", "People", "Tenants"];
+const byGroup = (one, other) => GROUPS.indexOf(one.group) - GROUPS.indexOf(other.group);
+
+const ofConversation = (each) => ({ key: each.id, title: each.title, note: each.snippet ?? "", kind: "conversation", to: `/c/${each.id}`, icon: MessageSquare, group: "Conversations" });
+
+/* The last places gone to from here, kept in this browser until the person signs out. */
+const KEY = "recent:palette";
+
+function readRecent() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEY)) ?? [];
+    return kept.slice(0, RECENT).map((entry) => ({ ...entry, key: `recent ${entry.to}`, group: "Recent", icon: KINDS[entry.kind]?.icon ?? (entry.to.startsWith("/admin") ? SlidersHorizontal : Files) }));
+  } catch {
+    return [];
+  }
+}
+
+function keepRecent({ title, note, kind, to }) {
+  if (to === "/") return;
+  const kept = readRecent().filter((entry) => entry.to !== to).map((entry) => ({ title: entry.title, note: entry.note, kind: entry.kind, to: entry.to }));
+  localStorage.setItem(KEY, JSON.stringify([{ title, note, kind, to }, ...kept].slice(0, RECENT)));
 }

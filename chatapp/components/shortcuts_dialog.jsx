@@ -6,21 +6,29 @@ export function modifierKey() {
   return typeof navigator !== "undefined" && /mac|iphone|ipad/i.test(navigator.platform) ? "⌘" : "Ctrl";
 }
 
-const SHORTCUTS = () => {
-  const modifier = modifierKey();
-  return [
-    ["Send the question", ["Enter"]],
-    ["New line", ["Shift", "Enter"]],
-    ["Edit the last question", ["↑"]],
-    ["Stop the answer, close the source", ["Esc"]],
-    ["Search, or go to a page", [modifier, "K"]],
-    ["New conversation", [modifier, "Shift", "O"]],
-    ["Back to the message box", ["Shift", "Esc"]],
-    ["This sheet", ["?"]],
-  ];
-};
+const ofChat = (modifier) => [
+  ["Send the question", ["Enter"]],
+  ["New line", ["Shift", "Enter"]],
+  ["Edit the last question", ["↑"]],
+  ["Stop the answer, close the source", ["Esc"]],
+  ["Search, or go to a page", [modifier, "K"]],
+  ["New conversation", [modifier, "Shift", "O"]],
+  ["Back to the message box", ["Shift", "Esc"]],
+  ["This sheet", ["?"]],
+];
 
-export function ShortcutsDialog({ isOpen, onClose }) {
+const ofAdmin = (modifier) => [
+  ["Search, or go to a page", [modifier, "K"]],
+  ["Next row, row before", ["J", "K"]],
+  ["Open the row's page", ["Enter"]],
+  ["Choose the row", ["Space"]],
+  ["Close the panel", ["Esc"]],
+  ["Save a form", [modifier, "Enter"]],
+  ["New conversation", [modifier, "Shift", "O"]],
+  ["This sheet", ["?"]],
+];
+
+export function ShortcutsDialog({ isOpen, isAdmin = false, onClose }) {
   return (
     <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
@@ -33,7 +41,7 @@ export function ShortcutsDialog({ isOpen, onClose }) {
             </Dialog.Close>
           </div>
           <dl className="shortcuts">
-            {SHORTCUTS().map(([what, keys]) => (
+            {(isAdmin ? ofAdmin : ofChat)(modifierKey()).map(([what, keys]) => (
               <div key={what}>
                 <dt>{what}</dt>
                 <dd>

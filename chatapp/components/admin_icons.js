@@ -1,0 +1,21 @@
+/* The icons of the admin section's navigation, by the names `navigation.py` gives them. */
+export {
+  Activity,
+  ArrowLeft,
+  Building2,
+  Check,
+  ChevronsUpDown,
+  Dot,
+  FolderKey,
+  Gauge,
+  History,
+  KeyRound,
+  LogIn,
+  PanelLeft,
+  Rocket,
+  ScrollText,
+  Search,
+  ShieldCheck,
+  Users,
+  UsersRound,
+} from "lucide-react";

@@ -1,0 +1,44 @@
+"""Where the admin section's pages are: what its sidebar, its breadcrumbs and the command palette offer.
+
+It stands here and not in `admin` because the chat's palette offers these pages too. It holds addresses and words, no
+data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chatapp.domain import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """One page."""
+
+    group: str
+    """Heading it stands under; empty: above all groups."""
+    label: str
+    href: str
+    icon: str
+    """Name in `admin_sidebar.jsx`."""
+    words: str = ""
+    """More words under which the palette finds it."""
+    permission: Permission = Permission.READ_ADMIN
+    """Who is offered it; who may open it is decided elsewhere."""
+
+
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("", "Overview", "/admin", "Gauge", "health cost latency quality"),
+)
+"""In the order they are offered; one line a page, and only pages that exist."""
+
+
+def navigation_prop() -> list[dict[str, Any]]:
+    """The navigation as its React component reads it."""
+    return [asdict(item) | {"permission": item.permission.value} for item in NAVIGATION]
+
+
+def item_of(href: str) -> NavigationItem | None:
+    """The entry with this address."""
+    return next((item for item in NAVIGATION if item.href == href), None)
