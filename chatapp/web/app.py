@@ -16,7 +16,11 @@ from starlette.types import ASGIApp
 from chatapp.domain import Permission
 from chatapp.settings import get_settings
 from chatapp.web import (
+    account,
     admin_audit,
+    admin_keys,
+    admin_tenants,
+    admin_users,
     auth,
     catalog,
     chat_completions,
@@ -38,6 +42,7 @@ from chatapp.web.reflex_internals import built_pages
 ROUTERS = (
     health.router,
     auth.router,
+    account.router,
     catalog.router,
     chat_completions.router,
     turns.router,
@@ -47,6 +52,9 @@ ROUTERS = (
     feedback.router,
     traces.router,
     admin_audit.router,
+    admin_keys.router,
+    admin_tenants.router,
+    admin_users.router,
 )
 """Every router of the API: one module a noun, one line here."""
 
