@@ -12,7 +12,8 @@ from typing import Any
 
 from chatapp.services.list_page import ListPage
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first ones in full width."""
 _PAGE = "1000"
 
 

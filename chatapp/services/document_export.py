@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from uuid import UUID
 
 from chatapp.domain import Actor, DocumentStatus
 from chatapp.services import documents
+from chatapp.services.csv_export import cell, line
 from chatapp.services.document_views import DocumentView
 from chatapp.store.documents import DocumentSort
 
@@ -30,7 +29,6 @@ _COLUMNS = (
     "created_by",
     "id",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def as_csv(
@@ -48,9 +46,7 @@ async def as_csv(
         NotPermitted: the actor may not read documents.
         NotFound: no such collection in this tenant.
     """
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_COLUMNS)
+    lines = [line(_COLUMNS)]
     after: UUID | None = None
     for _ in range(MAX_ROWS // _PAGE):
         page = await documents.list_documents(
@@ -63,11 +59,11 @@ async def as_csv(
             limit=_PAGE,
             after=after,
         )
-        writer.writerows([_cell(value) for value in _row(view)] for view in page.items)
+        lines += [line([cell(value) for value in _row(view)]) for view in page.items]
         if not page.has_more:
             break
         after = page.items[-1].id
-    return out.getvalue()
+    return "".join(lines)
 
 
 def _row(view: DocumentView) -> tuple[object, ...]:
@@ -82,16 +78,7 @@ def _row(view: DocumentView) -> tuple[object, ...]:
         view.page_count,
         view.chunk_count,
         view.size_bytes,
-        view.created_at.isoformat(),
+        view.created_at,
         view.created_by_name,
         view.id,
     )
-
-
-def _cell(value: object) -> str:
-    """A value as text that no spreadsheet runs as a formula.
-
-    Source: https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

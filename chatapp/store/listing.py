@@ -15,18 +15,20 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, String, and_, cast, func, or_, select
 
 from chatapp.errors import InvalidInput
 from chatapp.store.database import Transaction
 
-Kind = Literal["text", "choice", "moment", "number", "yes_no", "id"]
+Kind = Literal["text", "choice", "choices", "moment", "number", "yes_no", "id"]
+"""`choice`: one of a few values; `choices`: a JSON list of such values, found by any of them and never sorted by."""
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1_000
@@ -34,6 +36,8 @@ MAX_COUNTED = 10_000
 """Rows counted at most: beyond it a list says "more than"."""
 _MAX_TEXT = 200
 _MAX_CHOICES = 50
+_MAX_CURSOR = 8_000
+"""Characters: the longest text a list is sorted by, written in hexadecimal, with room to spare."""
 _OWN = frozenset({"q", "order", "limit", "after"})
 
 
@@ -46,7 +50,7 @@ class ListField:
     """SQL expression; never null where the list is sorted by it."""
     kind: Kind = "text"
     choices: tuple[str, ...] = ()
-    """For `choice`: the values there are."""
+    """For `choice` and `choices`: the values there are."""
     is_searched: bool = False
     is_sorted: bool = True
 
@@ -114,12 +118,13 @@ async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, 
     page = page.order_by(*(each.desc() if descending else each.asc() for each in ordering)).limit(limit + 1)
     found = (await tx.session.execute(page)).all()
     next_cursor = _cursor(found[limit - 1][-2], found[limit - 1][-1]) if len(found) > limit else None
-    total = await _count(tx, filtered) if is_counted else 0
+    total = await _count(tx, filtered, listing.identity) if is_counted else 0
     return Found([tuple(row)[:-2] for row in found[:limit]], next_cursor, min(total, MAX_COUNTED), total <= MAX_COUNTED)
 
 
-async def _count(tx: Transaction, filtered: Select[Any]) -> int:
-    inner = filtered.limit(MAX_COUNTED + 1).subquery()
+async def _count(tx: Transaction, filtered: Select[Any], identity: Any) -> int:
+    # The id alone: rows may be wide, and up to 10,001 of them are walked over.
+    inner = filtered.with_only_columns(identity, maintain_column_froms=True).limit(MAX_COUNTED + 1).subquery()
     return (await tx.session.execute(select(func.count()).select_from(inner))).scalar_one()
 
 
@@ -135,6 +140,8 @@ def _conditions(listing: Listing, wanted: Mapping[str, str]) -> list[ColumnEleme
     conditions: list[ColumnElement[bool]] = []
     if words := wanted.get("q", "").strip():
         searched = [field.column for field in listing.fields if field.is_searched]
+        if not searched:
+            raise InvalidInput("This list cannot be searched. Use its filters.", param="q")
         text = _text(words, "q")
         conditions.append(or_(*(column.icontains(text, autoescape=True) for column in searched)))
     for param, value in wanted.items():
@@ -156,7 +163,10 @@ def _condition(field: ListField, operator: str, value: str, param: str) -> Colum
     parts = value.split(",")
     if len(parts) > _MAX_CHOICES:
         raise InvalidInput(f"At most {_MAX_CHOICES} values of {field.name} can be asked for at once.", param=param)
-    return field.column.in_([_value(field, part, param) for part in parts])
+    values = [_value(field, part, param) for part in parts]
+    if field.kind == "choices":
+        return or_(*(cast(field.column, String).contains(json.dumps(value), autoescape=True) for value in values))
+    return field.column.in_(values)
 
 
 def _value(field: ListField, text: str, param: str) -> Any:
@@ -167,9 +177,14 @@ def _value(field: ListField, text: str, param: str) -> Any:
 
 
 def _text(text: str, param: str) -> str:
-    if len(text) > _MAX_TEXT or "\x00" in text:
+    if len(text) > _MAX_TEXT or not is_storable(text):
         raise InvalidInput(f"This has more than {_MAX_TEXT} characters, or one that is not allowed.", param=param)
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can hold the text: no null character, and nothing that is no character at all."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _moment(text: str, _: ListField) -> datetime:
@@ -183,24 +198,31 @@ def _choice(text: str, field: ListField) -> str:
     return text
 
 
-def _number(text: str, _: ListField) -> int:
+def _number(text: str, field: ListField) -> int:
     number = int(text)
-    if abs(number) >= 2**63:
+    if abs(number) >= _bound(field):
         raise ValueError(text)
     return number
+
+
+def _bound(field: ListField) -> int:
+    # PostgreSQL refuses to compare a column with a number that does not fit its type.
+    is_narrow = isinstance(field.column.type, Integer) and not isinstance(field.column.type, BigInteger)
+    return 2**31 if is_narrow else 2**63
 
 
 def _yes_no(text: str, _: ListField) -> bool:
     return {"true": True, "false": False}[text] if text in {"true", "false"} else _refuse(text)
 
 
-def _refuse(text: str) -> bool:
+def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
 _READERS: dict[Kind, Callable[[str, ListField], Any]] = {
     "text": lambda text, _: text,
     "choice": _choice,
+    "choices": _choice,
     "moment": _moment,
     "number": _number,
     "yes_no": _yes_no,
@@ -209,6 +231,7 @@ _READERS: dict[Kind, Callable[[str, ListField], Any]] = {
 _KINDS: dict[Kind, str] = {
     "text": "a text",
     "choice": "one of the values",
+    "choices": "one of the values",
     "moment": "a date or moment (2026-01-31 or 2026-01-31T08:00:00Z)",
     "number": "a whole number",
     "yes_no": "true or false",
@@ -218,9 +241,10 @@ _KINDS: dict[Kind, str] = {
 
 def _behind(field: ListField, identity: Any, cursor: str, descending: bool) -> ColumnElement[bool]:
     key, last = _read_cursor(field, identity, cursor)
+    # The first condition follows from the second; it is what lets an index begin at the place instead of at the top.
     if descending:
-        return or_(field.column < key, and_(field.column == key, identity < last))
-    return or_(field.column > key, and_(field.column == key, identity > last))
+        return and_(field.column <= key, or_(field.column < key, identity < last))
+    return and_(field.column >= key, or_(field.column > key, identity > last))
 
 
 def _cursor(key: Any, identity: Any) -> str:
@@ -234,13 +258,30 @@ def _written(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _read_cursor(field: ListField, identity: Any, cursor: str) -> Sequence[Any]:
+def _read_cursor(field: ListField, identity: Any, cursor: str) -> tuple[Any, Any]:
+    """The sort key and the identity of the last row before the page; both are as untrusted as any other parameter."""
     try:
+        if len(cursor) > _MAX_CURSOR:
+            raise ValueError(cursor)
         key, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        key = datetime.fromisoformat(key) if field.kind == "moment" else UUID(key) if field.kind == "id" else key
-        last = UUID(last) if isinstance(last, str) and identity.type.python_type is UUID else last
-        if isinstance(key, dict | list) or isinstance(last, dict | list | float):
-            raise TypeError(cursor)
-    except (ValueError, TypeError, binascii.Error) as error:
+        return _read_key(field, key), _read_identity(identity, last)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, binascii.Error) as error:
         raise InvalidInput("after is no place in this list: begin again without it.", param="after") from error
-    return key, last
+
+
+def _read_key(field: ListField, key: Any) -> Any:
+    if field.kind == "yes_no":
+        return key if isinstance(key, bool) else _refuse(str(key))
+    if field.kind == "number":
+        is_number = isinstance(key, int | float) and not isinstance(key, bool)
+        return key if is_number and math.isfinite(key) and abs(key) < _bound(field) else _refuse(str(key))
+    if not isinstance(key, str) or not is_storable(key):
+        raise TypeError(key)
+    return _READERS[field.kind](key, field) if field.kind in {"moment", "id"} else key
+
+
+def _read_identity(identity: Any, last: Any) -> Any:
+    if identity.type.python_type is UUID:
+        return UUID(last) if isinstance(last, str) else _refuse(str(last))
+    is_whole = isinstance(last, int) and not isinstance(last, bool) and abs(last) < 2**31
+    return last if is_whole else _refuse(str(last))
