@@ -288,9 +288,8 @@ async def actor_of_key(key: str) -> Actor | None:
         found = await api_keys.find(tx, key_hash, now=utc_now())
     if found is None:
         return None
-    row, user, place = found
-    await _note_use(row)
-    return _remember(key_hash, rights.key_actor(row, user, place))
+    await _note_use(found[0])
+    return _remember(key_hash, rights.key_actor(*found))
 
 
 async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | None) -> Actor | None:

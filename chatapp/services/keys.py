@@ -151,7 +151,7 @@ async def create(
             prefix=key[:_PREFIX_CHARACTERS],
             key_hash=key_hash,
             scopes=known,
-            created_by=actor.user_id,
+            created_by=actor.user_id or actor.key_id,
             expires_at=expires_at,
         )
         tx.session.add(row)
@@ -217,6 +217,7 @@ async def rotate(actor: Actor, key_id: UUID, *, grace_hours: float = 0.0) -> Cre
         row.previous_key_hash = row.key_hash if grace_hours else None
         row.previous_expires_at = utc_now() + timedelta(hours=grace_hours) if grace_hours else None
         row.key_hash, row.prefix = key_hash, key[:_PREFIX_CHARACTERS]
+        row.created_by = actor.user_id or actor.key_id
         await audit.write(tx, "key.rotated", row.id, name=row.name, grace_hours=grace_hours)
     authentication.forget_cached_actors()
     return _created(row, key)

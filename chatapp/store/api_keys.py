@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -24,10 +25,14 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """What stands for no moment where keys are sorted by one."""
 
 
-async def find(
-    tx: Transaction, key_hash: str, *, now: datetime
-) -> tuple[ApiKeyTable, UserTable | None, MembershipTable | None] | None:
-    """The living key with this hash and, for a person's key, the person and their place in the key's tenant.
+FoundKey = tuple[ApiKeyTable, UserTable | None, MembershipTable | None, bool]
+"""A living key; for a person's, the person and their place in the key's tenant; and whether it may be a platform
+admin's: its person, a platform admin or the command line made it. A key that a tenant's admin made for somebody stays
+what it was when that person becomes platform admin."""
+
+
+async def find(tx: Transaction, key_hash: str, *, now: datetime) -> FoundKey | None:
+    """The living key with this hash.
 
     System transactions only: the key tells who the actor is. A revoked or expired key gives None, and so does the
     key of a person who was disabled or left the tenant. After a rotation the key before it opens for its grace.
@@ -36,19 +41,17 @@ async def find(
     return await _find(tx, or_(col(ApiKeyTable.key_hash) == key_hash, in_grace), now=now)
 
 
-async def find_by_id(
-    tx: Transaction, key_id: UUID, *, now: datetime
-) -> tuple[ApiKeyTable, UserTable | None, MembershipTable | None] | None:
+async def find_by_id(tx: Transaction, key_id: UUID, *, now: datetime) -> FoundKey | None:
     """The same by the key's id, for what was asked with it earlier."""
     return await _find(tx, col(ApiKeyTable.id) == key_id, now=now)
 
 
-async def _find(
-    tx: Transaction, condition: ColumnElement[bool], *, now: datetime
-) -> tuple[ApiKeyTable, UserTable | None, MembershipTable | None] | None:
+async def _find(tx: Transaction, condition: ColumnElement[bool], *, now: datetime) -> FoundKey | None:
+    maker = aliased(UserTable)
     statement = (
-        select(ApiKeyTable, UserTable, MembershipTable)
+        select(ApiKeyTable, UserTable, MembershipTable, col(maker.is_platform_admin))
         .outerjoin(UserTable, col(UserTable.id) == col(ApiKeyTable.user_id))
+        .outerjoin(maker, col(maker.id) == col(ApiKeyTable.created_by))
         .outerjoin(
             MembershipTable,
             (col(MembershipTable.user_id) == col(ApiKeyTable.user_id))
@@ -67,10 +70,10 @@ async def _find(
     row = (await tx.session.execute(statement)).one_or_none()
     if row is None:
         return None
-    key, user, place = row
+    key, user, place, is_makers = row
     if key.user_id is not None and (user is None or user.is_disabled or place is None):
         return None
-    return key, user, place
+    return key, user, place, key.created_by in (None, key.user_id) or bool(is_makers)
 
 
 async def mark_used(tx: Transaction, key_id: UUID, *, moment: datetime) -> None:

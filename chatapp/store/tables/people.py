@@ -141,6 +141,7 @@ class ApiKeyTable(TenantRow, table=True):
     previous_expires_at: datetime | None = None
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_by: UUID | None = None
+    """Who made or last rotated it, and so may know it: a person or a service's key. None: the command line."""
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

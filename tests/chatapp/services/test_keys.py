@@ -162,6 +162,37 @@ async def test_a_tenants_admin_does_not_come_by_a_platform_admins_key(
     assert not await _opens(own.key)
 
 
+async def test_a_key_does_not_become_a_platform_admins_with_its_person(
+    actor: Actor, make_actor: MakeActor, platform_admin: PlatformAdmin
+) -> None:
+    operator = await platform_admin()
+    friend = await make_actor(tenant=actor.tenant_id)
+    service = await keys.create(actor, name="service", scopes=["admin"])
+    robot = await authentication.actor_of_key(service.key)
+    assert robot is not None
+    there = await acting_in(operator, actor.tenant_id, Permission.ADMIN)
+    made = {
+        "by a colleague": await keys.create(actor, name="a", scopes=["admin"], user_id=friend.user_id),
+        "by a service": await keys.create(robot, name="b", scopes=["admin"], user_id=friend.user_id),
+        "by themselves": await keys.create(friend, name="c", scopes=["admin"], user_id=friend.user_id),
+        "by a platform admin": await keys.create(there, name="d", scopes=["admin"], user_id=friend.user_id),
+        "rotated by a colleague": await keys.create(friend, name="e", scopes=["admin"], user_id=friend.user_id),
+    }
+    made["rotated by a colleague"] = await keys.rotate(actor, made["rotated by a colleague"].id)
+    async with system_transaction() as tx:
+        row = await tx.session.get(UserTable, friend.user_id)
+        assert row is not None
+        row.is_platform_admin = True
+
+    found = {how: await authentication.actor_of_key(each.key) for how, each in made.items()}
+
+    assert {how for how, each in found.items() if each is not None and each.may(Permission.PLATFORM)} == {
+        "by themselves",
+        "by a platform admin",
+    }
+    assert all(each is not None and each.may(Permission.ADMIN) for each in found.values())
+
+
 async def test_a_key_is_made_for_people_of_the_tenant_only(actor: Actor, other_actor: Actor) -> None:
     for user_id in (other_actor.user_id, uuid4()):
         with pytest.raises(NotFound) as caught:
