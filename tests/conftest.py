@@ -8,6 +8,7 @@ pytest_plugins = (
     "tests.fixtures.servers",
     "tests.fixtures.databases",
     "tests.fixtures.people",
+    "tests.fixtures.sign_in",
     "tests.fixtures.parts",
     "tests.fixtures.credentials",
     "tests.fixtures.backend",

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from chatapp.domain import Actor, utc_now
 from chatapp.services import rights
 from chatapp.store import api_keys, sessions
@@ -65,7 +63,7 @@ async def _look_each_round() -> None:
         readers = tuple(_Watch.readers)
         try:
             living = await _living([reader.actor for reader in readers])
-        except (SQLAlchemyError, OSError) as error:
+        except sessions.DATABASE_FAILURES as error:
             # Nobody is turned away because the database blinked; who is still there is looked up in the next round.
             _log.warning("access_watch.skipped", reason=type(error).__name__)
             continue

@@ -1,15 +1,17 @@
-"""People from the command line and at set-up: admins made or reset, and the links that let them in."""
+"""People of the whole installation: admins made on the command line and at set-up, and what platform admins change."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from chatapp.domain import Actor, Role, utc_now
-from chatapp.errors import InvalidInput, NotFound
+from chatapp.domain import Actor, Permission, Role, utc_now
+from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.services import authentication, one_time_links, passwords, rights
 from chatapp.settings import Settings
-from chatapp.store import audit, sessions, users
-from chatapp.store.database import system_transaction, transaction
+from chatapp.store import audit, memberships, sessions, users
+from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import MembershipTable, TenantTable, UserTable
 
 
@@ -96,3 +98,117 @@ async def new_sign_in_link(settings: Settings, user_id: UUID) -> str:
     """
     async with system_transaction() as tx:
         return await one_time_links.add(tx, settings, user_id, "reset", tenant_id=None, created_by=None)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """A tenant a person is in."""
+
+    tenant_id: UUID
+    tenant_name: str
+    roles: tuple[str, ...]
+    status: str
+    """`invited`, `active` or `disabled`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person of the installation, as platform admins see them."""
+
+    id: UUID
+    email: str
+    name: str
+    is_platform_admin: bool
+    is_disabled: bool
+    created_at: datetime
+    tenants: tuple[PlaceView, ...]
+
+
+async def get(actor: Actor, user_id: UUID) -> PersonView:
+    """A person of the installation.
+
+    Raises:
+        NotPermitted: the actor is no platform admin.
+        NotFound: there is no such person.
+    """
+    actor.require(Permission.PLATFORM)
+    async with system_transaction(readonly=True) as tx:
+        return await _view(tx, await _existing(tx, user_id))
+
+
+async def _existing(tx: Transaction, user_id: UUID) -> UserTable:
+    user = await users.by_id(tx, user_id)
+    if user is None:
+        raise NotFound("There is no such person.", param="user_id")
+    return user
+
+
+async def _view(tx: Transaction, user: UserTable) -> PersonView:
+    places = tuple(
+        PlaceView(place.tenant_id, name, tuple(place.roles), users.status_of(user, place))
+        for place, name in await users.all_places(tx, user.id)
+    )
+    return PersonView(user.id, user.email, user.name, user.is_platform_admin, user.is_disabled, user.created_at, places)
+
+
+async def update(
+    actor: Actor, user_id: UUID, *, is_disabled: bool | None = None, is_platform_admin: bool | None = None
+) -> PersonView:
+    """Let a person into the installation or keep them out of all of it, or make them a platform admin.
+
+    Their sign-ins end, in every tenant.
+
+    Args:
+        actor: a platform admin.
+        user_id: the person.
+        is_disabled: whether they are kept out; None: as it was.
+        is_platform_admin: whether they administer every tenant; None: as it was.
+
+    Raises:
+        NotPermitted: the actor is no platform admin, or the person is the actor.
+        NotFound: there is no such person.
+        Conflict: nobody else is platform admin, or admin of one of their tenants.
+    """
+    actor.require(Permission.PLATFORM)
+    if user_id == actor.user_id:
+        raise NotPermitted("Nobody does this to themselves. Ask another platform admin.")
+    given = {"is_disabled": is_disabled, "is_platform_admin": is_platform_admin}
+    async with system_transaction(readonly=True) as tx:
+        await _existing(tx, user_id)
+        deserted = await memberships.only_admin_in(tx, user_id) if is_disabled else []
+    if deserted:
+        names = ", ".join(deserted[:3]) + (" and others" if len(deserted) > 3 else "")
+        raise Conflict(f"They are the only admin of {names}. Make somebody else an admin there first.")
+    async with transaction(actor) as tx:
+        admins = await users.lock_platform_admins(tx)
+        user = await _existing(tx, user_id)
+        changed = {name: value for name, value in given.items() if value is not None and getattr(user, name) != value}
+        if (changed.get("is_disabled") or changed.get("is_platform_admin") is False) and admins == [user_id]:
+            raise Conflict("This is the only platform admin who can sign in. Make somebody else one first.")
+        before = {name: getattr(user, name) for name in changed}
+        for name, value in changed.items():
+            setattr(user, name, value)
+        if changed:
+            await sessions.revoke_all(tx, user_id)
+            await audit.write(tx, "user.changed", user_id, before=before, after=changed, email=user.email)
+    authentication.forget_cached_actors()
+    return await get(actor, user_id)
+
+
+async def sign_out_everywhere(actor: Actor, user_id: UUID) -> int:
+    """End every sign-in of a person, in every tenant.
+
+    Returns:
+        how many ended.
+
+    Raises:
+        NotPermitted: the actor is no platform admin.
+        NotFound: there is no such person.
+    """
+    actor.require(Permission.PLATFORM)
+    async with transaction(actor) as tx:
+        user = await _existing(tx, user_id)
+        ended = await sessions.revoke_all(tx, user_id)
+        await audit.write(tx, "user.signed_out", user_id, email=user.email, sessions=ended)
+    authentication.forget_cached_actors()
+    return ended

@@ -7,12 +7,16 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, delete, or_, select, update
 
 from chatapp.domain import utc_now
 from chatapp.store import users
 from chatapp.store.database import Transaction
 from chatapp.store.tables import MembershipTable, SessionTable, TenantTable, UserTable
+
+DATABASE_FAILURES = (SQLAlchemyError, OSError)
+"""What a query raises while the database is away or refuses it."""
 
 SessionRow = tuple[SessionTable, UserTable, MembershipTable | None]
 """A session, its person and their place in the session's tenant; None: a platform admin who looks at it."""

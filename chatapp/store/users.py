@@ -5,8 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, or_, select
 
+from chatapp.errors import Conflict
 from chatapp.store.database import Transaction
 from chatapp.store.tables import IdentityTable, MembershipTable, TenantTable, UserTable
 
@@ -20,6 +22,19 @@ async def by_email(tx: Transaction, email: str) -> UserTable | None:
     """
     statement = select(UserTable).where(col(UserTable.email) == email.strip().lower())
     return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def add(tx: Transaction, row: UserTable | MembershipTable) -> None:
+    """Write a new person, or a new place of one.
+
+    Raises:
+        Conflict: somebody else has just written the same; the transaction is lost.
+    """
+    tx.session.add(row)
+    try:
+        await tx.session.flush()
+    except IntegrityError as error:
+        raise Conflict("This person was added by somebody else just now. Reload the list.", param="email") from error
 
 
 async def by_id(tx: Transaction, user_id: UUID) -> UserTable | None:
@@ -95,17 +110,6 @@ async def place_in(tx: Transaction, user_id: UUID, tenant_id: UUID) -> Membershi
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
-async def members(tx: Transaction) -> list[tuple[UserTable, MembershipTable]]:
-    """Everybody in the actor's tenant with their place in it, by address."""
-    statement = (
-        select(UserTable, MembershipTable)
-        .join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
-        .where(col(MembershipTable.tenant_id) == tx.tenant_id)
-        .order_by(col(UserTable.email))
-    )
-    return [(user, place) for user, place in (await tx.session.execute(statement)).all()]
-
-
 async def first_tenant(tx: Transaction) -> TenantTable | None:
     """The tenant made first, or None in an empty installation. System transactions only."""
     statement = select(TenantTable).order_by(col(TenantTable.created_at), col(TenantTable.id)).limit(1)
@@ -126,3 +130,32 @@ async def first_admin(tx: Transaction) -> UserTable | None:
         .limit(1)
     )
     return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+def status_of(user: UserTable, place: MembershipTable) -> str:
+    """`disabled`, `invited` or `active`; the same as the column of `store.memberships.LISTING`."""
+    if user.is_disabled or place.is_disabled:
+        return "disabled"
+    return "invited" if place.accepted_at is None else "active"
+
+
+async def all_places(tx: Transaction, user_id: UUID) -> list[tuple[MembershipTable, str]]:
+    """The person's places, whether they may act there or not, with the tenant's name. System transactions only."""
+    statement = (
+        select(MembershipTable, TenantTable.name)
+        .join(TenantTable, col(TenantTable.id) == col(MembershipTable.tenant_id))
+        .where(col(MembershipTable.user_id) == user_id)
+        .order_by(col(TenantTable.name))
+    )
+    return [(place, name) for place, name in (await tx.session.execute(statement)).all()]
+
+
+async def lock_platform_admins(tx: Transaction) -> list[UUID]:
+    """Ids of the platform admins who can sign in, locked until the end of the transaction."""
+    statement = (
+        select(UserTable.id)
+        .where(col(UserTable.is_platform_admin).is_(True), col(UserTable.is_disabled).is_(False))
+        .order_by(col(UserTable.id))
+        .with_for_update()
+    )
+    return list((await tx.session.execute(statement)).scalars())

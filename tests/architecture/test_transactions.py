@@ -10,6 +10,7 @@ from tests.architecture.source import Module, modules
 _SYSTEM_TRANSACTIONS = {
     "chatapp/services/audit.py": "the command line verifies every tenant's log",
     "chatapp/services/access_watch.py": "sign-ins of every tenant, while their people read a stream",
+    "chatapp/services/account.py": "which tenants a person is in",
     "chatapp/services/authentication.py": "sign-in, before the actor is known",
     "chatapp/services/catalog.py": "providers and models belong to the installation",
     "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",
@@ -23,7 +24,10 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/tenants.py": "platform admins look at every tenant",
     "chatapp/services/turn_runner.py": "finds turns that a killed process left",
     "chatapp/services/one_time_links.py": "links, before the actor is known",
-    "chatapp/services/users.py": "the command line makes admins",
+    "chatapp/services/invitations.py": "whether a person is in another tenant too",
+    "chatapp/services/memberships.py": "whether a person is in another tenant too, or in none any more",
+    "chatapp/services/sign_ins.py": "the worker removes sign-ins that ended long ago",
+    "chatapp/services/users.py": "the command line makes admins, and platform admins change people of any tenant",
     "chatapp/store/database.py": "defines it",
     "ingest/removals.py": "the worker finishes removals of every tenant",
 }

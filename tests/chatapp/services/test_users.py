@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatapp.domain import Actor, Permission
-from chatapp.errors import InvalidInput, NotFound, NotSignedIn, RateLimited
+from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted, NotSignedIn, RateLimited
 from chatapp.limits import attempts
 from chatapp.services import authentication, one_time_links, users
 from chatapp.settings import Settings
+from tests.fixtures.credentials import SignInAs
+from tests.fixtures.people import MakeActor
+from tests.fixtures.sign_in import ActionsOf
 
 PASSWORD = "correct-horse-battery"
 
@@ -74,3 +80,70 @@ async def test_nobody_is_no_admin() -> None:
         await users.admin_actor()
     with pytest.raises(NotFound):
         await users.admin_actor("nobody@example.org")
+
+
+async def test_a_platform_admin_keeps_a_person_out_of_everything(
+    operator: Actor, actor: Actor, make_actor: MakeActor, sign_in_as: SignInAs, actions_of: ActionsOf
+) -> None:
+    person = await make_actor({Permission.CHAT}, tenant=actor.tenant_id)
+    assert person.user_id is not None
+    cookie = (await sign_in_as(person))["Cookie"].partition("=")[2]
+
+    changed = await users.update(operator, person.user_id, is_disabled=True)
+
+    assert (changed.is_disabled, changed.tenants[0].status) == (True, "disabled")
+    assert await authentication.actor_of_session(cookie) is None
+    assert await actions_of(operator) == ["user.changed"]
+    assert not (await users.update(operator, person.user_id, is_disabled=False)).is_disabled
+
+
+async def test_only_platform_admins_change_people_of_the_installation(actor: Actor, make_actor: MakeActor) -> None:
+    person = await make_actor({Permission.CHAT}, tenant=actor.tenant_id)
+    assert person.user_id is not None
+
+    for refused in (
+        users.get(actor, person.user_id),
+        users.update(actor, person.user_id, is_platform_admin=True),
+        users.sign_out_everywhere(actor, person.user_id),
+    ):
+        with pytest.raises(NotPermitted):
+            await refused
+
+
+async def test_the_installation_keeps_a_platform_admin(operator: Actor, make_actor: MakeActor) -> None:
+    second = await make_actor({Permission.CHAT}, tenant=operator.tenant_id)
+    assert second.user_id is not None
+    assert operator.user_id is not None
+    for change in ({"is_disabled": True}, {"is_platform_admin": False}):
+        with pytest.raises(NotPermitted):
+            await users.update(operator, operator.user_id, **change)
+
+    made = await users.update(operator, second.user_id, is_platform_admin=True)
+    as_second = replace(second, permissions=second.permissions | {Permission.PLATFORM})
+    await users.update(as_second, operator.user_id, is_platform_admin=False)
+
+    assert made.is_platform_admin
+    # The first one's rights of a moment ago do not help: nobody else would be left.
+    for change in ({"is_disabled": True}, {"is_platform_admin": False}):
+        with pytest.raises(Conflict):
+            await users.update(operator, second.user_id, **change)
+
+
+async def test_the_only_admin_of_a_tenant_is_not_disabled(operator: Actor, actor: Actor, make_actor: MakeActor) -> None:
+    assert actor.user_id is not None
+    with pytest.raises(Conflict):
+        await users.update(operator, actor.user_id, is_disabled=True)
+
+    await make_actor(tenant=actor.tenant_id)
+
+    assert (await users.update(operator, actor.user_id, is_disabled=True)).is_disabled
+
+
+async def test_a_person_who_is_not_there_is_not_found(operator: Actor) -> None:
+    for refused in (
+        users.get(operator, uuid4()),
+        users.update(operator, uuid4(), is_disabled=True),
+        users.sign_out_everywhere(operator, uuid4()),
+    ):
+        with pytest.raises(NotFound):
+            await refused

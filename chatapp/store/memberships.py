@@ -1,0 +1,219 @@
+"""People as a tenant's admins see them: their places in the tenant, and what goes with a place."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, String, case, cast
+from sqlalchemy import select as select_columns
+from sqlmodel import and_, col, delete, func, or_, select, update
+
+from chatapp.domain import Role, utc_now
+from chatapp.errors import NotFound
+from chatapp.store.database import Transaction
+from chatapp.store.listing import ListField, Listing
+from chatapp.store.tables import (
+    ApiKeyTable,
+    CollectionGrantTable,
+    ConversationTable,
+    GroupMemberTable,
+    GroupTable,
+    IdentityTable,
+    MembershipTable,
+    OneTimeLinkTable,
+    SessionTable,
+    TenantTable,
+    TurnTable,
+    UserTable,
+)
+
+STATUSES = ("invited", "active", "disabled")
+
+_status = case(
+    (or_(col(MembershipTable.is_disabled), col(UserTable.is_disabled)), "disabled"),
+    (col(MembershipTable.accepted_at).is_(None), "invited"),
+    else_="active",
+)
+# Before somebody has joined, their name is another tenant's to know.
+_name = case((col(MembershipTable.accepted_at).is_(None), ""), else_=col(UserTable.name))
+_last_seen_at = (
+    select(func.max(col(SessionTable.last_seen_at)))
+    .where(
+        col(SessionTable.user_id) == col(MembershipTable.user_id),
+        col(SessionTable.tenant_id) == col(MembershipTable.tenant_id),
+    )
+    .correlate(MembershipTable)
+    .scalar_subquery()
+)
+
+_columns: Any = select_columns(
+    col(UserTable.id),
+    col(UserTable.email),
+    _name,
+    _status,
+    col(MembershipTable.roles),
+    col(MembershipTable.is_managed),
+    col(UserTable.is_platform_admin),
+    _last_seen_at,
+    col(MembershipTable.created_at),
+    col(MembershipTable.accepted_at),
+).join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
+
+LISTING = Listing(
+    statement=_columns,
+    identity=col(UserTable.id),
+    fields=(
+        ListField("email", col(UserTable.email), is_searched=True),
+        ListField("name", _name, is_searched=True),
+        ListField("status", _status, "choice", choices=STATUSES),
+        ListField("roles", col(MembershipTable.roles), "choices", choices=tuple(Role), is_sorted=False),
+        ListField("is_managed", col(MembershipTable.is_managed), "yes_no"),
+        ListField("created_at", col(MembershipTable.created_at), "moment"),
+        ListField("id", col(UserTable.id), "id"),
+    ),
+    order="email",
+)
+"""The people of the actor's tenant; the loader criteria of the transaction confine the places to it."""
+
+
+async def get(tx: Transaction, user_id: UUID) -> tuple[UserTable, MembershipTable]:
+    """A person of the actor's tenant.
+
+    Raises:
+        NotFound: they have no place in it.
+    """
+    statement = (
+        select(UserTable, MembershipTable)
+        .join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
+        .where(col(MembershipTable.tenant_id) == tx.tenant_id, col(UserTable.id) == user_id)
+    )
+    row = (await tx.session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such person here.", param="user_id")
+    return row[0], row[1]
+
+
+async def lock_tenant(tx: Transaction) -> None:
+    """Let no other change of who is admin happen meanwhile: each would count the other's person as one who stays."""
+    await tx.session.execute(select(TenantTable.id).where(col(TenantTable.id) == tx.tenant_id).with_for_update())
+
+
+async def is_last_admin(tx: Transaction, user_id: UUID, tenant_id: UUID) -> bool:
+    """Whether the person is an admin of the tenant who may act, and nobody else is.
+
+    Args:
+        tx: an actor's transaction in the tenant, or a system one.
+        user_id: the person.
+        tenant_id: the tenant.
+    """
+    statement = (
+        select(MembershipTable.user_id)
+        .join(UserTable, col(UserTable.id) == col(MembershipTable.user_id))
+        .where(col(MembershipTable.tenant_id) == tenant_id, *_acting_admin())
+        .limit(2)
+    )
+    return list((await tx.session.execute(statement)).scalars()) == [user_id]
+
+
+async def only_admin_in(tx: Transaction, user_id: UUID) -> list[str]:
+    """Names of the tenants whose only acting admin the person is. System transactions only."""
+    statement = (
+        select(TenantTable.id, TenantTable.name)
+        .join(MembershipTable, col(MembershipTable.tenant_id) == col(TenantTable.id))
+        .join(UserTable, col(UserTable.id) == col(MembershipTable.user_id))
+        .where(col(UserTable.id) == user_id, *_acting_admin())
+        .order_by(col(TenantTable.name))
+    )
+    tenants = (await tx.session.execute(statement)).all()
+    return [name for tenant_id, name in tenants if await is_last_admin(tx, user_id, tenant_id)]
+
+
+def _acting_admin() -> tuple[ColumnElement[bool], ...]:
+    return (
+        cast(col(MembershipTable.roles), String).contains(f'"{Role.ADMIN.value}"'),
+        col(MembershipTable.is_disabled).is_(False),
+        col(MembershipTable.accepted_at).is_not(None),
+        col(UserTable.is_disabled).is_(False),
+    )
+
+
+async def groups_of(tx: Transaction, user_id: UUID) -> list[tuple[UUID, str]]:
+    """Ids and names of the groups of the actor's tenant the person is in."""
+    statement = (
+        select(GroupTable.id, GroupTable.name)
+        .join(GroupMemberTable, col(GroupMemberTable.group_id) == col(GroupTable.id))
+        .where(col(GroupMemberTable.user_id) == user_id, col(GroupTable.tenant_id) == tx.tenant_id)
+        .order_by(col(GroupTable.name))
+    )
+    return [(group_id, name) for group_id, name in (await tx.session.execute(statement)).all()]
+
+
+async def count_keys(tx: Transaction, user_id: UUID) -> int:
+    """How many living keys the person has in the actor's tenant."""
+    now = utc_now()
+    statement = select(func.count()).where(
+        col(ApiKeyTable.user_id) == user_id,
+        col(ApiKeyTable.tenant_id) == tx.tenant_id,
+        col(ApiKeyTable.revoked_at).is_(None),
+        or_(col(ApiKeyTable.expires_at).is_(None), col(ApiKeyTable.expires_at) > now),
+    )
+    return (await tx.session.execute(statement)).scalar_one()
+
+
+async def remove(tx: Transaction, user: UserTable, place: MembershipTable) -> None:
+    """Take a person out of the actor's tenant with all that would let them in again or speak for them.
+
+    What they wrote and uploaded stays: it is the tenant's.
+    """
+    tenant_id, user_id = place.tenant_id, user.id
+    await tx.session.execute(
+        update(ApiKeyTable)
+        .where(
+            col(ApiKeyTable.tenant_id) == tenant_id,
+            col(ApiKeyTable.user_id) == user_id,
+            col(ApiKeyTable.revoked_at).is_(None),
+        )
+        .values(revoked_at=utc_now())
+    )
+    of_user = (
+        (GroupMemberTable, and_(_of(GroupMemberTable, tenant_id), col(GroupMemberTable.user_id) == user_id)),
+        (IdentityTable, and_(_of(IdentityTable, tenant_id), col(IdentityTable.user_id) == user_id)),
+        (
+            CollectionGrantTable,
+            and_(
+                _of(CollectionGrantTable, tenant_id),
+                col(CollectionGrantTable.subject_kind) == "user",
+                col(CollectionGrantTable.subject) == str(user_id),
+            ),
+        ),
+        (OneTimeLinkTable, and_(_of(OneTimeLinkTable, tenant_id), col(OneTimeLinkTable.user_id) == user_id)),
+    )
+    for table, condition in of_user:
+        await tx.session.execute(delete(table).where(condition))
+    await tx.session.delete(place)
+    await tx.session.flush()
+
+
+def _of(table: type, tenant_id: UUID) -> ColumnElement[bool]:
+    return col(table.tenant_id) == tenant_id  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def delete_if_nobody(tx: Transaction, user_id: UUID) -> bool:
+    """Forget a person who never came in and is in no tenant (any more): their address is nobody's business then.
+
+    System transactions only.
+
+    Returns:
+        whether they were forgotten.
+    """
+    user = await tx.session.get(UserTable, user_id)
+    if user is None or user.password_hash is not None or user.is_platform_admin:
+        return False
+    # Whoever has left anything behind was here: it would go with them, and it is their tenant's.
+    traces = (MembershipTable, IdentityTable, SessionTable, ApiKeyTable, ConversationTable, TurnTable)
+    left = or_(*(select(table.id).where(col(table.user_id) == user_id).exists() for table in traces))
+    if (await tx.session.execute(select(left))).scalar_one():
+        return False
+    await tx.session.delete(user)
+    return True

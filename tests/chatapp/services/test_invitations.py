@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select, update
+
+from chatapp.domain import Actor, Permission, Role, utc_now
+from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted, NotSignedIn
+from chatapp.services import account, authentication, invitations, memberships, one_time_links
+from chatapp.store.database import system_transaction
+from chatapp.store.tables import MembershipTable, OneTimeLinkTable, SessionTable, TenantTable, UserTable
+from tests.fixtures.people import MakeActor
+from tests.fixtures.sign_in import PASSWORD, ActionsOf, SetPassword, token_of
+
+MEMBER = {Permission.CHAT}
+OTHERS = "another-horse-battery"
+
+pytestmark = pytest.mark.usefixtures("sign_in_counted")
+
+
+async def look(link: str | None) -> str | None:
+    view = await one_time_links.look(token_of(link), address=None)
+    return view.kind if view is not None else None
+
+
+async def change(table: type, user_id: UUID | None, **values: object) -> None:
+    async with system_transaction() as tx:
+        column = table.id if table is UserTable else table.user_id  # pyright: ignore[reportAttributeAccessIssue]
+        await tx.session.execute(update(table).where(col(column) == user_id).values(**values))
+
+
+async def test_an_invited_person_sets_a_password_and_is_in(actor: Actor, actions_of: ActionsOf) -> None:
+    invited = await invitations.invite(
+        actor, actor.tenant_id, email="New@Example.org", roles=["reviewer", "member"], name="New Person"
+    )
+    before = (await memberships.get_user(actor, actor.tenant_id, invited.id)).user
+
+    begun = await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+
+    after = (await memberships.get_user(actor, actor.tenant_id, invited.id)).user
+    assert (invited.email, invited.status, invited.roles) == ("new@example.org", "invited", ("member", "reviewer"))
+    assert (before.status, before.name, after.status, after.name) == ("invited", "", "active", "New Person")
+    assert (begun.actor.tenant_id, begun.actor.roles) == (actor.tenant_id, (Role.MEMBER, Role.REVIEWER))
+    assert (await authentication.sign_in("new@example.org", PASSWORD)).actor.user_id == invited.id
+    assert await look(invited.invite_link) is None
+    assert "user.invited" in await actions_of(actor)
+
+
+async def test_a_person_added_with_a_password_signs_in_at_once(actor: Actor) -> None:
+    added = await invitations.invite(
+        actor, actor.tenant_id, email="a@example.org", roles=["content_owner"], password=PASSWORD
+    )
+
+    begun = await authentication.sign_in("a@example.org", PASSWORD)
+
+    assert (added.status, added.invite_link) == ("active", None)
+    assert begun.actor.may(Permission.WRITE_DOCUMENTS)
+
+
+async def test_an_invitation_opens_once_for_a_week(actor: Actor) -> None:
+    invited = await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["member"])
+    async with system_transaction(readonly=True) as tx:
+        row = (await tx.session.execute(select(OneTimeLinkTable))).scalar_one()
+    assert row.token_hash not in token_of(invited.invite_link)
+    assert timedelta(days=6, hours=23) < row.expires_at - utc_now() <= timedelta(days=7)
+
+    await change(OneTimeLinkTable, invited.id, expires_at=utc_now() - timedelta(seconds=1))
+    assert await look(invited.invite_link) is None
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+
+    await change(OneTimeLinkTable, invited.id, expires_at=utc_now() + timedelta(days=1))
+    await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(invited.invite_link), OTHERS)
+
+
+async def test_a_new_link_ends_the_one_before_in_this_tenant_only(actor: Actor, other_actor: Actor) -> None:
+    first = await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["member"])
+    elsewhere = await invitations.invite(other_actor, other_actor.tenant_id, email="a@example.org", roles=["member"])
+
+    second = await invitations.renew(actor, actor.tenant_id, first.id)
+
+    assert first.id == elsewhere.id
+    assert [await look(link) for link in (first.invite_link, second, elsewhere.invite_link)] == [
+        None,
+        "invite",
+        "invite",
+    ]
+
+
+async def test_a_withdrawn_invitation_opens_nothing(actor: Actor) -> None:
+    invited = await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["admin"])
+    await memberships.remove_user(actor, actor.tenant_id, invited.id)
+
+    assert await look(invited.invite_link) is None
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+
+
+async def test_somebody_with_an_account_joins_by_signing_in(
+    actor: Actor, other_actor: Actor, set_password: SetPassword, actions_of: ActionsOf
+) -> None:
+    await set_password(other_actor)
+    invited = await invitations.invite(
+        actor, actor.tenant_id, email=other_actor.email, roles=["reviewer"], name="X", password=OTHERS
+    )
+    token = token_of(invited.invite_link)
+
+    assert (await authentication.sign_in(other_actor.email, PASSWORD)).actor.tenant_id == other_actor.tenant_id
+    with pytest.raises(Conflict):
+        await authentication.redeem_link(token, OTHERS)
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(other_actor.email, OTHERS, link=token)
+    begun = await authentication.sign_in(other_actor.email, PASSWORD, link=token)
+
+    own = await account.describe(begun.actor)
+    assert (begun.actor.tenant_id, begun.actor.roles) == (actor.tenant_id, (Role.REVIEWER,))
+    assert {each.id: each.is_current for each in own.tenants} == {actor.tenant_id: True, other_actor.tenant_id: False}
+    assert own.name == "Test Person"
+    assert "invitation.accepted" in await actions_of(actor)
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(other_actor.email, PASSWORD, link=token)
+
+
+async def test_a_link_is_for_one_person(actor: Actor, other_actor: Actor, set_password: SetPassword) -> None:
+    await set_password(other_actor)
+    invited = await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["admin"])
+
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(other_actor.email, PASSWORD, link=token_of(invited.invite_link))
+
+    assert await look(invited.invite_link) == "invite"
+
+
+async def test_a_link_does_not_help_a_wrong_password(
+    actor: Actor, other_actor: Actor, set_password: SetPassword
+) -> None:
+    await set_password(other_actor)
+    invited = await invitations.invite(actor, actor.tenant_id, email=other_actor.email, roles=["member"])
+    sentences = set()
+
+    for email, link in (
+        (other_actor.email, token_of(invited.invite_link)),
+        (other_actor.email, "no such link"),
+        ("nobody@example.org", token_of(invited.invite_link)),
+        ("nobody@example.org", None),
+    ):
+        with pytest.raises(NotSignedIn) as refusal:
+            await authentication.sign_in(email, "wrong", link=link)
+        sentences.add(refusal.value.message)
+
+    assert len(sentences) == 1
+
+
+async def test_an_account_one_tenants_admin_made_does_not_open_another(actor: Actor, other_actor: Actor) -> None:
+    """The pre-hijack: whoever makes an account for somebody knows its password before they do."""
+    made = await invitations.invite(
+        actor, actor.tenant_id, email="victim@example.org", roles=["member"], password=PASSWORD
+    )
+    invited = await invitations.invite(other_actor, other_actor.tenant_id, email="victim@example.org", roles=["admin"])
+    token = token_of(invited.invite_link)
+    assert made.id == invited.id
+
+    begun = await authentication.sign_in("victim@example.org", PASSWORD)
+    with pytest.raises(NotFound):
+        await account.switch_tenant(begun.actor, other_actor.tenant_id, token=begun.token)
+    with pytest.raises(InvalidInput) as refusal:
+        await authentication.sign_in("victim@example.org", PASSWORD, link=token)
+    assert refusal.value.param == "new_password"
+
+    joined = await authentication.sign_in("victim@example.org", PASSWORD, link=token, new_password=OTHERS)
+
+    assert joined.actor.tenant_id == other_actor.tenant_id
+    assert await authentication.actor_of_session(begun.token) is None
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in("victim@example.org", PASSWORD)
+
+
+async def test_a_link_one_tenants_admin_holds_does_not_open_another(actor: Actor, other_actor: Actor) -> None:
+    mine = await invitations.invite(actor, actor.tenant_id, email="victim@example.org", roles=["member"])
+    theirs = await invitations.invite(other_actor, other_actor.tenant_id, email="victim@example.org", roles=["admin"])
+    begun = await authentication.redeem_link(token_of(mine.invite_link), PASSWORD)
+
+    with pytest.raises(NotFound):
+        await account.switch_tenant(begun.actor, other_actor.tenant_id, token=begun.token)
+
+    assert await look(theirs.invite_link) == "join"
+
+
+async def test_an_invitation_sets_no_password_of_who_is_somebody_already(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor
+) -> None:
+    """Somebody who only ever signs in through an identity provider has no password to take away, nor to be given."""
+    person = await make_actor(MEMBER, tenant=other_actor.tenant_id)
+    invited = await invitations.invite(actor, actor.tenant_id, email=person.email, roles=["member"])
+
+    with pytest.raises(Conflict):
+        await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(person.email, PASSWORD)
+
+
+@pytest.mark.parametrize("email", ["known@example.org", "unknown@example.org"])
+async def test_an_admin_is_told_the_same_of_who_has_an_account_and_who_has_none(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor, email: str
+) -> None:
+    await make_actor(MEMBER, tenant=other_actor.tenant_id, email="known@example.org")
+
+    invited = await invitations.invite(actor, actor.tenant_id, email=email, roles=["member"], name="Somebody")
+    seen = (await memberships.get_user(actor, actor.tenant_id, invited.id)).user
+
+    assert (invited.status, invited.roles, bool(invited.invite_link)) == ("invited", ("member",), True)
+    assert (seen.name, seen.status, seen.last_seen_at, seen.is_platform_admin) == ("", "invited", None, False)
+    assert (await memberships.list_users(actor, actor.tenant_id, {"name.has": "Test Person", "q": email})).items == []
+
+
+async def test_nobody_is_invited_twice(actor: Actor, make_actor: MakeActor) -> None:
+    colleague = await make_actor(MEMBER, tenant=actor.tenant_id)
+    await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["member"])
+
+    for email in (colleague.email, "A@example.org "):
+        with pytest.raises(Conflict):
+            await invitations.invite(actor, actor.tenant_id, email=email, roles=["admin"])
+    with pytest.raises(Conflict):
+        await invitations.renew(actor, actor.tenant_id, colleague.user_id or UUID(int=0))
+
+
+async def test_an_admin_resets_the_password_of_their_own_people(
+    actor: Actor, make_actor: MakeActor, set_password: SetPassword, actions_of: ActionsOf
+) -> None:
+    person = await make_actor(MEMBER, tenant=actor.tenant_id)
+    await set_password(person)
+    before = await authentication.sign_in(person.email, PASSWORD)
+    assert person.user_id is not None
+
+    link = await invitations.reset_link(actor, actor.tenant_id, person.user_id)
+    begun = await authentication.redeem_link(token_of(link), OTHERS)
+
+    assert begun.actor.user_id == person.user_id
+    assert await authentication.actor_of_session(before.token) is None
+    assert "user.reset_link_made" in await actions_of(actor)
+
+
+async def test_a_person_of_two_tenants_is_reset_by_a_platform_admin_only(
+    actor: Actor, other_actor: Actor, operator: Actor, make_actor: MakeActor
+) -> None:
+    person = await make_actor(MEMBER, tenant=actor.tenant_id)
+    assert person.user_id is not None
+    assert operator.user_id is not None
+    async with system_transaction() as tx:
+        tx.session.add(
+            MembershipTable(
+                tenant_id=other_actor.tenant_id, user_id=person.user_id, roles=["member"], accepted_at=utc_now()
+            )
+        )
+        tx.session.add(
+            MembershipTable(
+                tenant_id=actor.tenant_id, user_id=operator.user_id, roles=["member"], accepted_at=utc_now()
+            )
+        )
+
+    for user_id in (person.user_id, operator.user_id):
+        with pytest.raises(NotPermitted):
+            await invitations.reset_link(actor, actor.tenant_id, user_id)
+    with pytest.raises(NotPermitted):
+        await invitations.reset_link_of_anyone(actor, person.user_id)
+
+    link = await invitations.reset_link(operator, actor.tenant_id, person.user_id)
+    assert (await authentication.redeem_link(token_of(link), PASSWORD)).actor.user_id == person.user_id
+
+
+@pytest.mark.parametrize("since", ["joined another tenant", "became a platform admin"])
+async def test_a_reset_made_before_does_not_open_what_came_after(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor, since: str
+) -> None:
+    person = await make_actor(MEMBER, tenant=actor.tenant_id)
+    assert person.user_id is not None
+    link = await invitations.reset_link(actor, actor.tenant_id, person.user_id)
+    if since == "became a platform admin":
+        await change(UserTable, person.user_id, is_platform_admin=True)
+    else:
+        async with system_transaction() as tx:
+            tx.session.add(
+                MembershipTable(
+                    tenant_id=other_actor.tenant_id, user_id=person.user_id, roles=["admin"], accepted_at=utc_now()
+                )
+            )
+
+    assert await look(link) is None
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(link), PASSWORD)
+
+
+async def test_ones_own_password_is_not_reset_but_changed(actor: Actor, operator: Actor) -> None:
+    assert actor.user_id is not None
+    assert operator.user_id is not None
+    with pytest.raises(NotPermitted):
+        await invitations.reset_link(actor, actor.tenant_id, actor.user_id)
+    with pytest.raises(NotPermitted):
+        await invitations.reset_link_of_anyone(operator, operator.user_id)
+
+
+async def test_where_passwords_are_switched_off_the_right_one_is_told_where_to_go(
+    actor: Actor, make_actor: MakeActor, set_password: SetPassword
+) -> None:
+    person = await make_actor(MEMBER, tenant=actor.tenant_id)
+    await set_password(person)
+    async with system_transaction() as tx:
+        await tx.session.execute(update(TenantTable).values(has_password_sign_in=False))
+    invited = await invitations.invite(actor, actor.tenant_id, email="a@example.org", roles=["member"])
+
+    with pytest.raises(NotSignedIn) as right:
+        await authentication.sign_in(person.email, PASSWORD)
+    with pytest.raises(NotSignedIn) as wrong:
+        await authentication.sign_in(person.email, "wrong")
+    with pytest.raises(NotSignedIn) as nobody:
+        await authentication.sign_in("nobody@example.org", "wrong")
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+
+    assert "identity provider" in right.value.message
+    assert wrong.value.message == nobody.value.message
+    assert await look(invited.invite_link) == "invite"
+
+
+async def test_a_platform_admin_signs_in_with_a_password_everywhere(operator: Actor, set_password: SetPassword) -> None:
+    await set_password(operator)
+    async with system_transaction() as tx:
+        await tx.session.execute(update(TenantTable).values(has_password_sign_in=False))
+    assert (await authentication.sign_in(operator.email, PASSWORD)).actor.may(Permission.CHAT)
+
+    async with system_transaction() as tx:
+        await tx.session.delete((await tx.session.execute(select(MembershipTable))).scalar_one())
+    begun = await authentication.sign_in(operator.email, PASSWORD)
+
+    found = await authentication.actor_of_session(begun.token)
+    assert found is not None
+    assert found.permissions == {Permission.READ_ADMIN, Permission.ADMIN, Permission.PLATFORM}
+
+
+async def test_a_session_of_a_person_no_longer_platform_admin_ends(operator: Actor, set_password: SetPassword) -> None:
+    await set_password(operator)
+    async with system_transaction() as tx:
+        await tx.session.delete((await tx.session.execute(select(MembershipTable))).scalar_one())
+    begun = await authentication.sign_in(operator.email, PASSWORD)
+    await change(UserTable, operator.user_id, is_platform_admin=False)
+
+    assert await authentication.actor_of_session(begun.token) is None
+    async with system_transaction(readonly=True) as tx:
+        assert (await tx.session.execute(select(SessionTable))).scalar_one().revoked_at is None
+
+
+async def test_a_person_begins_where_they_were_last(
+    actor: Actor, other_actor: Actor, set_password: SetPassword
+) -> None:
+    await set_password(actor)
+    async with system_transaction() as tx:
+        assert actor.user_id is not None
+        tx.session.add(
+            MembershipTable(
+                tenant_id=other_actor.tenant_id, user_id=actor.user_id, roles=["member"], accepted_at=utc_now()
+            )
+        )
+    first = await authentication.sign_in(actor.email, PASSWORD)
+    await account.switch_tenant(replace(first.actor), other_actor.tenant_id, token=first.token)
+
+    again = await authentication.sign_in(actor.email, PASSWORD)
+
+    assert (first.actor.tenant_id, again.actor.tenant_id) == (actor.tenant_id, other_actor.tenant_id)
