@@ -8,8 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission
-from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services.subjects import as_json, readers_sentence, valid_grants
+from chatapp.errors import Conflict, InvalidInput, NotFound
+from chatapp.services import subjects
 from chatapp.store import audit, collections, documents, grants
 from chatapp.store import removals as removal_rows
 from chatapp.store.collections import CollectionRecord, DocumentCounts
@@ -47,7 +47,7 @@ class CollectionView:
     def of(cls, record: CollectionRecord, counts: DocumentCounts | None, held: Sequence[NamedGrant]) -> CollectionView:
         """The view of a record."""
         row = record.row
-        readers = readers_sentence(held) if record.is_restricted else ""
+        readers = subjects.readers_sentence(held) if record.is_restricted else ""
         counts = counts or DocumentCounts()
         return cls(row.id, row.name, row.description, row.version, counts, row.created_at, record.can_write, readers)
 
@@ -74,24 +74,6 @@ async def _view(tx: Transaction, actor: Actor, collection_id: UUID) -> Collectio
     await collections.get(tx, collection_id)
     records = await collections.list_records(tx, actor, collection_id=collection_id)
     return (await _views(tx, records))[0]
-
-
-async def writable(tx: Transaction, collection_id: UUID, *, for_update: bool = False) -> CollectionTable:
-    """A collection that the transaction's actor may write: asked by everything that changes one or what is in it.
-
-    Args:
-        tx: the actor's transaction.
-        collection_id: which.
-        for_update: keep others from changing it until the transaction ends.
-
-    Raises:
-        NotFound: there is none of that id that the actor may read.
-        NotPermitted: the actor may read it only.
-    """
-    row = await collections.get(tx, collection_id, for_update=for_update)
-    if tx.actor is None or not await collections.is_writable(tx, tx.actor, collection_id):
-        raise NotPermitted(f"You may read “{row.name}” and not change it. Ask an admin for the right to.")
-    return row
 
 
 async def readable_ids(actor: Actor, requested: Sequence[UUID] | None) -> list[UUID]:
@@ -162,7 +144,7 @@ async def create(
     actor.require(Permission.WRITE_DOCUMENTS)
     name = _valid_name(name)
     async with transaction(actor) as tx:
-        given = [EVERYONE_WRITES] if granted is None else _with_maker(actor, await valid_grants(tx, granted))
+        given = [EVERYONE_WRITES] if granted is None else _with_maker(actor, await _valid_grants(tx, granted))
         await _require_free(tx, name)
         row = CollectionTable(
             tenant_id=actor.tenant_id,
@@ -174,8 +156,14 @@ async def create(
         await tx.session.flush()
         await grants.add(tx, row.id, given)
         held = (await grants.of_collections(tx, [row.id]))[row.id]
-        await audit.write(tx, "collection.created", row.id, after={"name": name, "grants": as_json(held)})
+        await audit.write(tx, "collection.created", row.id, after={"name": name, "grants": subjects.as_json(held)})
         return await _view(tx, actor, row.id)
+
+
+async def _valid_grants(tx: Transaction, granted: Sequence[Grant]) -> list[Grant]:
+    tidy = subjects.tidy(granted)
+    subjects.require_known(tidy, await grants.find_subjects(tx, tidy))
+    return tidy
 
 
 def _with_maker(actor: Actor, granted: Sequence[Grant]) -> list[Grant]:
@@ -216,7 +204,7 @@ async def rename(
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await writable(tx, collection_id)
+        row = await collections.get_writable(tx, collection_id)
         before = {"name": row.name, "description": row.description}
         if name is not None:
             await _require_free(tx, _valid_name(name), except_id=collection_id)
@@ -238,13 +226,13 @@ async def delete(actor: Actor, collection_id: UUID) -> int:
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        row = await writable(tx, collection_id)
+        row = await collections.get_writable(tx, collection_id)
         document_ids = await documents.list_ids(tx, collection_id)
         pending = [removal_rows.add(tx, collection_id=None, document_id=document_id) for document_id in document_ids]
         pending.append(removal_rows.add(tx, collection_id=collection_id))
         held = (await grants.of_collections(tx, [collection_id])).get(collection_id, [])
         await tx.session.delete(row)
-        before = {"name": row.name, "documents": len(document_ids), "grants": as_json(held)}
+        before = {"name": row.name, "documents": len(document_ids), "grants": subjects.as_json(held)}
         await audit.write(tx, "collection.deleted", collection_id, before=before)
     await removals.carry_out(actor, pending)
     return len(document_ids)

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import Conflict, EmptyDocument, InvalidInput
-from chatapp.services.collections import writable
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, UploadResult, VersionView
 from chatapp.settings import get_settings
 from chatapp.store import audit, collections, documents, files, job_queue
@@ -88,7 +87,7 @@ async def _require_target(actor: Actor, collection_id: UUID | None, document_id:
     # Asked before the bytes are read, so that a wrong id costs nobody the upload; asked again when writing.
     async with transaction(actor, readonly=True) as tx:
         if collection_id is not None:
-            await writable(tx, collection_id)
+            await collections.get_writable(tx, collection_id)
         if document_id is not None:
             await _writable(tx, document_id, for_update=False)
 
@@ -97,7 +96,7 @@ async def _writable(tx: Transaction, document_id: UUID, *, for_update: bool = Tr
     """A document that the transaction's actor may write: in a collection they may, or their own in none."""
     row = await documents.get(tx, document_id, for_update=for_update)
     if row.collection_id is not None:
-        await writable(tx, row.collection_id)
+        await collections.get_writable(tx, row.collection_id)
     return row
 
 
@@ -110,7 +109,7 @@ async def _add(
 ) -> UploadResult:
     async with transaction(actor) as tx:
         if collection_id is not None:
-            await writable(tx, collection_id, for_update=True)
+            await collections.get_writable(tx, collection_id, for_update=True)
         same = await documents.find_same_bytes(tx, collection_id, incoming.sha256)
         if same is not None:
             return await _duplicate(tx, same)
@@ -326,7 +325,7 @@ async def _put(actor: Actor, document_id: UUID, collection_id: UUID, *, is_move:
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
         row = await _writable(tx, document_id)
-        target = await writable(tx, collection_id, for_update=True)
+        target = await collections.get_writable(tx, collection_id, for_update=True)
         if row.collection_id == collection_id:
             return await _view(tx, document_id)
         if row.collection_id is not None and not is_move:
@@ -355,7 +354,7 @@ async def detach(actor: Actor, document_id: UUID, collection_id: UUID) -> Docume
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
         row = await documents.get_in(tx, document_id, collection_id)
-        await writable(tx, collection_id)
+        await collections.get_writable(tx, collection_id)
         pending = await _leave_collection(tx, row)
         await documents.settle(tx, document_id, DocumentStatus.UPLOADED, collection_id=None, active_version=0)
         await audit.write(tx, "document.detached", document_id, filename=row.filename)

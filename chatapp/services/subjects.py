@@ -10,8 +10,8 @@ from uuid import UUID
 from chatapp.domain import Actor, Permission, Role
 from chatapp.errors import InvalidInput
 from chatapp.store import grants
-from chatapp.store.database import Transaction, transaction
-from chatapp.store.grants import SUBJECT_KINDS, Grant, NamedGrant
+from chatapp.store.database import transaction
+from chatapp.store.grants import SUBJECT_KINDS, Grant, NamedGrant, Subjects
 
 MAX_GRANTS = 200
 """On one collection: who needs more makes a group."""
@@ -92,26 +92,37 @@ def as_json(held: Sequence[NamedGrant]) -> list[dict[str, Any]]:
     ]
 
 
-async def valid_grants(tx: Transaction, wanted: Sequence[Grant]) -> list[Grant]:
-    """Grants that can be given in the tenant, with ids in the one form they are kept in.
+def tidy(wanted: Sequence[Grant]) -> list[Grant]:
+    """Grants as they are kept, once each; whether their subjects are there is for `require_known`.
 
     Raises:
-        InvalidInput: too many, one twice, an unknown kind or access, or somebody who is not in the tenant;
-            `param` names the one at fault, as `grants.2.subject`.
+        InvalidInput: too many, one twice, or an unknown kind, role or access; `param` names it, as `grants.2.subject`.
     """
     if len(wanted) > MAX_GRANTS:
         raise InvalidInput(f"At most {MAX_GRANTS} grants fit on a collection. Make a group of them.", param="grants")
-    tidy = [_tidy(grant, f"grants.{place}") for place, grant in enumerate(wanted)]
-    there = await grants.find_subjects(tx, tidy)
-    known = {"group": there.groups, "user": there.people, "key": there.keys}
+    kept = [_tidy(grant, f"grants.{place}") for place, grant in enumerate(wanted)]
     seen: set[tuple[str, str]] = set()
-    for place, grant in enumerate(tidy):
-        if grant.subject_kind in known and grant.id not in known[grant.subject_kind]:
-            raise InvalidInput(_MISSING[grant.subject_kind], param=f"grants.{place}.subject")
+    for place, grant in enumerate(kept):
         if (grant.subject_kind, grant.subject) in seen:
             raise InvalidInput("The same is granted twice. Leave one of the two out.", param=f"grants.{place}")
         seen.add((grant.subject_kind, grant.subject))
-    return tidy
+    return kept
+
+
+def require_known(kept: Sequence[Grant], there: Subjects) -> None:
+    """Refuse grants to who is not in the tenant.
+
+    Args:
+        kept: as `tidy` gives them.
+        there: what `store.grants.find_subjects` found of them.
+
+    Raises:
+        InvalidInput: somebody is not there; `param` names the grant.
+    """
+    known = {"group": there.groups, "user": there.people, "key": there.keys}
+    for place, grant in enumerate(kept):
+        if grant.subject_kind in known and grant.id not in known[grant.subject_kind]:
+            raise InvalidInput(_MISSING[grant.subject_kind], param=f"grants.{place}.subject")
 
 
 _MISSING = {

@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, select, update
 from sqlmodel import col
 
 from chatapp.domain import Actor, DocumentStatus
-from chatapp.errors import NotFound
+from chatapp.errors import NotFound, NotPermitted
 from chatapp.store.access_conditions import may_write
 from chatapp.store.database import SEES_EVERY_COLLECTION, Transaction
 from chatapp.store.grants import is_open
@@ -60,6 +60,30 @@ async def get(tx: Transaction, collection_id: UUID, *, for_update: bool = False)
     return row
 
 
+async def get_writable(tx: Transaction, collection_id: UUID, *, for_update: bool = False) -> CollectionTable:
+    """One collection that the transaction's actor may write: asked before anything changes it or what is in it.
+
+    Args:
+        tx: the actor's transaction.
+        collection_id: which.
+        for_update: keep others from changing it until the transaction ends.
+
+    Raises:
+        NotFound: there is none of that id that the actor may read.
+        NotPermitted: the actor may read it only.
+    """
+    row = await get(tx, collection_id, for_update=for_update)
+    if tx.actor is None or not await _is_writable(tx, tx.actor, collection_id):
+        raise NotPermitted(f"You may read “{row.name}” and not change it. Ask an admin for the right to.")
+    return row
+
+
+async def _is_writable(tx: Transaction, actor: Actor, collection_id: UUID) -> bool:
+    identity = col(CollectionTable.id)
+    query = select(identity).where(identity == collection_id, may_write(actor, identity))
+    return (await tx.session.execute(query)).scalar_one_or_none() is not None
+
+
 async def list_all(tx: Transaction) -> Sequence[CollectionTable]:
     """Every collection that the transaction's actor may read, by name."""
     query = select(CollectionTable).order_by(func.lower(col(CollectionTable.name)), col(CollectionTable.id))
@@ -82,13 +106,6 @@ async def list_records(
         query = query.where(identity == collection_id)
     rows = await tx.session.execute(query.order_by(func.lower(col(CollectionTable.name)), identity))
     return [CollectionRecord(row, bool(can_write), not is_everyones) for row, can_write, is_everyones in rows]
-
-
-async def is_writable(tx: Transaction, actor: Actor, collection_id: UUID) -> bool:
-    """Whether the actor may change what is in a collection."""
-    identity = col(CollectionTable.id)
-    query = select(identity).where(identity == collection_id, may_write(actor, identity))
-    return (await tx.session.execute(query)).scalar_one_or_none() is not None
 
 
 async def list_ids(tx: Transaction) -> list[UUID]:

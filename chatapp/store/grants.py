@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Permission, Role, utc_now
 from chatapp.store.database import Transaction
+from chatapp.store.groups import member_name
 from chatapp.store.listing import ListField, Listing
 from chatapp.store.tables import (
     ApiKeyTable,
@@ -99,11 +100,12 @@ async def replace_all(tx: Transaction, collection_id: UUID, grants: Sequence[Gra
 async def of_collections(tx: Transaction, collection_ids: Sequence[UUID]) -> dict[UUID, list[NamedGrant]]:
     """The grants on each collection: everyone first, then roles, groups, people and keys, by name."""
     table = CollectionGrantTable
-    name = func.coalesce(col(GroupTable.name), func.nullif(col(UserTable.name), ""), UserTable.email, ApiKeyTable.name)
+    name = func.coalesce(col(GroupTable.name), _name(), col(ApiKeyTable.name))
     query = (
         select(col(table.collection_id), col(table.subject_kind), col(table.subject), col(table.access), name)
         .outerjoin(GroupTable, col(GroupTable.id) == col(table.group_id))
-        .outerjoin(UserTable, col(UserTable.id) == col(table.user_id))
+        .outerjoin(MembershipTable, col(MembershipTable.user_id) == col(table.user_id))
+        .outerjoin(UserTable, col(UserTable.id) == col(MembershipTable.user_id))
         .outerjoin(ApiKeyTable, col(ApiKeyTable.id) == col(table.key_id))
         .where(col(table.collection_id).in_(collection_ids))
         .order_by(_kind_order(), func.lower(name), col(table.subject))
@@ -146,7 +148,7 @@ async def search_people(tx: Transaction, words: str, *, limit: int) -> list[tupl
         .join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
         .where(
             or_(
-                col(UserTable.name).icontains(words, autoescape=True),
+                member_name.icontains(words, autoescape=True),
                 col(UserTable.email).icontains(words, autoescape=True),
             ),
             col(MembershipTable.is_disabled).is_(False),
@@ -298,7 +300,7 @@ def _kind_order() -> Any:
 
 
 def _name() -> Any:
-    return func.coalesce(func.nullif(col(UserTable.name), ""), col(UserTable.email))
+    return func.coalesce(func.nullif(member_name, ""), col(UserTable.email))
 
 
 def _has_everyone(grants: Sequence[Grant]) -> bool:

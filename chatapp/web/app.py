@@ -18,6 +18,8 @@ from chatapp.settings import get_settings
 from chatapp.web import (
     account,
     admin_audit,
+    admin_collections,
+    admin_groups,
     admin_keys,
     admin_tenants,
     admin_users,
@@ -52,6 +54,8 @@ ROUTERS = (
     feedback.router,
     traces.router,
     admin_audit.router,
+    admin_collections.router,
+    admin_groups.router,
     admin_keys.router,
     admin_tenants.router,
     admin_users.router,

@@ -53,6 +53,8 @@ _STORE_QUERIES = (
     "documents",
     "encrypted_columns",
     "feedback",
+    "grants",
+    "groups",
     "identity_providers",
     "ingestions",
     "listing",
@@ -106,6 +108,7 @@ def test_a_query_runs_in_the_callers_transaction(module: Module) -> None:
 
 def test_every_query_module_is_known() -> None:
     others = {
+        "access_conditions",
         "audit",
         "compaction",
         "database",
