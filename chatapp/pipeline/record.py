@@ -151,6 +151,7 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         cost_micro_usd=turn.cost_micro_usd,
         latency_ms=turn.elapsed_ms(),
         ttft_ms=turn.ttft_ms,
+        citation_count=len(citations),
         finish_reason=turn.finish_reason,
         error=error,
         body=body,

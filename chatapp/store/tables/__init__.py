@@ -16,7 +16,7 @@ from chatapp.store.tables.access import (
     IdentityTable,
 )
 from chatapp.store.tables.base import TenantRow
-from chatapp.store.tables.conversations import ConversationTable, FeedbackTable, TraceTable, TurnTable
+from chatapp.store.tables.conversations import ConversationTable, FeedbackTable, TraceDayTable, TraceTable, TurnTable
 from chatapp.store.tables.documents import (
     ChunkTable,
     CollectionTable,
@@ -63,6 +63,7 @@ __all__ = [
     "TenantDeletionTable",
     "TenantRow",
     "TenantTable",
+    "TraceDayTable",
     "TraceTable",
     "TurnTable",
     "UserTable",

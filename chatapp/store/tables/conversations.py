@@ -84,7 +84,14 @@ class TraceTable(TenantRow, table=True):
     """Everything known about how a turn was answered. Its id is the turn's."""
 
     __tablename__ = "traces"
-    __table_args__ = (Index("ix_traces_list", "tenant_id", "created_at"),)
+    __table_args__ = (
+        # The overview and lists by time read this index alone, never the wide rows.
+        Index(
+            "ix_traces_measures",
+            *("tenant_id", "created_at", "latency_ms", "ttft_ms", "cost_micro_usd"),
+            *("input_tokens", "output_tokens", "citation_count", "finish_reason"),
+        ),
+    )
 
     id: UUID = Field(primary_key=True)
     user_id: UUID | None = None
@@ -97,6 +104,7 @@ class TraceTable(TenantRow, table=True):
     cost_micro_usd: int = 0
     latency_ms: float = 0.0
     ttft_ms: float | None = None
+    citation_count: int = 0
     finish_reason: str = ""
     error: str = ""
     body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
@@ -104,11 +112,23 @@ class TraceTable(TenantRow, table=True):
     created_at: datetime = Field(default_factory=utc_now)
 
 
+class TraceDayTable(TenantRow, table=True):
+    """What a day's traces come to, kept once the day is over so that long spans are read from few rows."""
+
+    __tablename__ = "trace_days"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    day: str = Field(primary_key=True)
+    """UTC, `2026-01-31`."""
+    measures: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """`store.overview` writes and reads it."""
+
+
 class FeedbackTable(TenantRow, table=True):
     """A thumb on an answer."""
 
     __tablename__ = "feedback"
-    __table_args__ = (UniqueConstraint("trace_id", "user_id"),)
+    __table_args__ = (UniqueConstraint("trace_id", "user_id"), Index("ix_feedback_list", "tenant_id", "created_at"))
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     trace_id: UUID = Field(index=True)

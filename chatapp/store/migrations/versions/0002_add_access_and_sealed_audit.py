@@ -176,6 +176,21 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('method', sqlmodel.sql.sqltypes.AutoString(), server_default='password', nullable=False))
         batch_op.add_column(sa.Column('last_seen_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True))
 
+    op.create_table('trace_days',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('day', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('measures', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_trace_days_tenant_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('tenant_id', 'day', name=op.f('pk_trace_days'))
+    )
+    with op.batch_alter_table('feedback', schema=None) as batch_op:
+        batch_op.create_index('ix_feedback_list', ['tenant_id', 'created_at'], unique=False)
+
+    with op.batch_alter_table('traces', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('citation_count', sa.Integer(), server_default='0', nullable=False))
+        batch_op.drop_index('ix_traces_list')
+        batch_op.create_index('ix_traces_measures', ['tenant_id', 'created_at', 'latency_ms', 'ttft_ms', 'cost_micro_usd', 'input_tokens', 'output_tokens', 'citation_count', 'finish_reason'], unique=False)
+
     with op.batch_alter_table('tenants', schema=None) as batch_op:
         batch_op.add_column(sa.Column('is_suspended', sa.Boolean(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('suspension_reason', sqlmodel.sql.sqltypes.AutoString(), server_default='', nullable=False))
@@ -238,6 +253,10 @@ def _fill() -> None:
     # Until now every provider came from the environment.
     op.execute(sa.update(sa.table('providers', sa.column('is_operators', sa.Boolean()))).values(is_operators=True))
     op.execute("UPDATE sessions SET last_seen_at = created_at")
+    count = "json_array_length(body, '$.citations')"
+    if op.get_bind().dialect.name == 'postgresql':
+        count = "json_array_length(body -> 'citations')"
+    op.execute(f"UPDATE traces SET citation_count = coalesce({count}, 0)")
     op.execute(
         "UPDATE audit SET sequence = numbered.place FROM (SELECT id, row_number() OVER "
         "(PARTITION BY tenant_id ORDER BY created_at, id) AS place FROM audit) AS numbered WHERE audit.id = numbered.id"
@@ -285,6 +304,15 @@ def downgrade() -> None:
     with op.batch_alter_table('users', schema=None) as batch_op:
         batch_op.drop_column('is_password_given')
 
+    with op.batch_alter_table('traces', schema=None) as batch_op:
+        batch_op.drop_index('ix_traces_measures')
+        batch_op.create_index('ix_traces_list', ['tenant_id', 'created_at'], unique=False)
+        batch_op.drop_column('citation_count')
+
+    with op.batch_alter_table('feedback', schema=None) as batch_op:
+        batch_op.drop_index('ix_feedback_list')
+
+    op.drop_table('trace_days')
     with op.batch_alter_table('tenants', schema=None) as batch_op:
         batch_op.drop_column('onboarding')
         batch_op.drop_column('has_password_sign_in')
