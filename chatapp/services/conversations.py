@@ -160,9 +160,7 @@ async def restore(actor: Actor, conversation_id: UUID) -> ConversationSummary:
     async with transaction(actor) as tx:
         row = await conversations.get_own(tx, conversation_id, deleted=True)
         row.deleted_at = None
-        await audit.write(
-            tx, "conversation.restored", row.id, before={"is_deleted": True}, after={"is_deleted": False}
-        )
+        await audit.write(tx, "conversation.restored", row.id, before={"is_deleted": True}, after={"is_deleted": False})
         return ConversationSummary.from_row(row)
 
 

@@ -25,13 +25,15 @@ _STATUS: dict[DocumentStatus, FileStatus] = {
     DocumentStatus.FAILED: "failed",
     DocumentStatus.CANCELLED: "cancelled",
 }
-_WANTED: dict[FileStatus, tuple[DocumentStatus, ...]] = {
+WANTED: dict[FileStatus, tuple[DocumentStatus, ...]] = {
     "in_progress": (DocumentStatus.QUEUED, DocumentStatus.RUNNING),
     "completed": (DocumentStatus.COMPLETED,),
     "failed": (DocumentStatus.FAILED,),
     "cancelled": (DocumentStatus.CANCELLED,),
 }
-_POLL_AFTER_MS = "300"
+"""Where a document may stand for each word of OpenAI's."""
+POLL_AFTER_MS = "300"
+"""How long a client waits before it asks again, in milliseconds, as a header has it."""
 
 
 class NewVectorStore(RequestBody):
@@ -191,7 +193,7 @@ async def list_files(
     page = await documents.list_documents(
         actor,
         collection_id=vector_store_id,
-        statuses=_WANTED[filter] if filter else (),
+        statuses=WANTED[filter] if filter else (),
         descending=order == "desc",
         limit=limit,
         after=parse_id(after, "after") if after else None,
@@ -265,7 +267,7 @@ def _file_answer(view: DocumentView, response: Response) -> dict[str, Any]:
     answer = vector_store_file_object(view)
     if answer["status"] == "in_progress":
         # OpenAI's client waits this long before it asks again.
-        response.headers["openai-poll-after-ms"] = _POLL_AFTER_MS
+        response.headers["openai-poll-after-ms"] = POLL_AFTER_MS
     return answer
 
 

@@ -50,6 +50,7 @@ _STORE_QUERIES = (
     "collections",
     "conversations",
     "deletions",
+    "document_batches",
     "documents",
     "encrypted_columns",
     "feedback",

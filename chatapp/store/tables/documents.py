@@ -127,6 +127,29 @@ class PostingTable(TenantRow, table=True):
     """Packed (ordinal, occurrences) pairs; `retrieval.keyword_index` reads them."""
 
 
+class DocumentBatchTable(TenantRow, table=True):
+    """Documents put into a collection with one request, watched together from then on."""
+
+    __tablename__ = "document_batches"
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    collection_id: UUID = Field(foreign_key="collections.id", index=True, ondelete="CASCADE")
+    is_cancelled: bool = False
+    created_by: UUID | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class DocumentBatchMemberTable(TenantRow, table=True):
+    """A document of a batch. Where it stands is its own row's business."""
+
+    __tablename__ = "document_batch_members"
+
+    batch_id: UUID = Field(foreign_key="document_batches.id", ondelete="CASCADE", primary_key=True)
+    document_id: UUID = Field(foreign_key="documents.id", index=True, ondelete="CASCADE", primary_key=True)
+    refusal: str = ""
+    """Why it could not be put into the collection; empty where it was."""
+
+
 class RemovalTable(TenantRow, table=True):
     """Vectors and files to remove whose rows are gone or changed already.
 

@@ -102,6 +102,38 @@ def test_a_file_that_cannot_be_read_says_why(client: openai.OpenAI) -> None:
     assert len(file.last_error.message) > 20
 
 
+def test_a_batch_is_uploaded_waited_for_listed_and_counted(client: openai.OpenAI) -> None:
+    store = client.vector_stores.create()
+
+    batch = client.vector_stores.file_batches.upload_and_poll(
+        store.id,
+        files=[
+            ("whales.txt", b"Whales sing for thirty minutes. " + store.id.encode()),
+            ("otters.txt", b"Otters hold hands while they sleep. " + store.id.encode()),
+            ("broken.pdf", b"%PDF-1.7\nnothing of a document follows\n%%EOF\n" + store.id.encode()),
+        ],
+    )
+
+    assert (batch.object, batch.status, batch.vector_store_id) == ("vector_store.files_batch", "completed", store.id)
+    counts = batch.file_counts
+    assert (counts.total, counts.completed, counts.failed, counts.in_progress, counts.cancelled) == (3, 2, 1, 0, 0)
+    assert client.vector_stores.file_batches.retrieve(batch.id, vector_store_id=store.id) == batch
+    files = list(client.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id, limit=1))
+    assert sorted(str(file.attributes["filename"]) for file in files if file.attributes) == [
+        "broken.pdf",
+        "otters.txt",
+        "whales.txt",
+    ]
+    failed = client.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id, filter="failed")
+    assert [file.last_error is not None for file in failed] == [True]
+    found = client.vector_stores.search(store.id, query="How long do whales sing?")
+    assert found.data[0].filename == "whales.txt"
+    assert client.vector_stores.file_batches.cancel(batch.id, vector_store_id=store.id).status == "cancelled"
+    assert client.vector_stores.retrieve(store.id).file_counts.completed == 2
+    with pytest.raises(openai.NotFoundError):
+        client.vector_stores.file_batches.retrieve(batch.id, vector_store_id=client.vector_stores.create().id)
+
+
 def test_a_search_finds_the_passage_and_its_place(client: openai.OpenAI, store: str) -> None:
     best = client.vector_stores.search(store, query="When are refunds paid?").data[0]
 

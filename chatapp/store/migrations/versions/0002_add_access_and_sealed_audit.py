@@ -29,6 +29,35 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_audit_heads_tenant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_audit_heads'))
     )
+    op.create_table('document_batches',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('collection_id', sa.Uuid(), nullable=False),
+    sa.Column('is_cancelled', sa.Boolean(), nullable=False),
+    sa.Column('created_by', sa.Uuid(), nullable=True),
+    sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['collection_id'], ['collections.id'], name=op.f('fk_document_batches_collection_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_document_batches_tenant_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_document_batches'))
+    )
+    with op.batch_alter_table('document_batches', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_document_batches_collection_id'), ['collection_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_document_batches_tenant_id'), ['tenant_id'], unique=False)
+
+    op.create_table('document_batch_members',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('batch_id', sa.Uuid(), nullable=False),
+    sa.Column('document_id', sa.Uuid(), nullable=False),
+    sa.Column('refusal', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.ForeignKeyConstraint(['batch_id'], ['document_batches.id'], name=op.f('fk_document_batch_members_batch_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['document_id'], ['documents.id'], name=op.f('fk_document_batch_members_document_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_document_batch_members_tenant_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('batch_id', 'document_id', name=op.f('pk_document_batch_members'))
+    )
+    with op.batch_alter_table('document_batch_members', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_document_batch_members_document_id'), ['document_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_document_batch_members_tenant_id'), ['tenant_id'], unique=False)
+
     op.create_table('groups',
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -384,6 +413,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_groups_tenant_id'))
 
     op.drop_table('groups')
+    op.drop_table('document_batch_members')
+    op.drop_table('document_batches')
     for name in ('conversations', 'turns'):
         op.drop_index(f'ix_{name}_user_id', table_name=name)
     op.drop_table('tenant_deletions')
