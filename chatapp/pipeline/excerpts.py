@@ -102,7 +102,11 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
             raw = chunk.text[unit.start : unit.end]
             if not _is_quotable(unit, raw):
                 continue
-            text = read_row(chunk.text, unit.start, unit.end) if unit.is_row else _BULLET.sub("", raw)
+            text = (
+                read_row(chunk.text, unit.start, unit.end, heading=chunk.heading)
+                if unit.is_row
+                else _BULLET.sub("", raw)
+            )
             # A row leaves to its table what the table is about.
             found.append(_Candidate(source, unit, text, features(raw), everywhere if unit.is_row else around))
     return found

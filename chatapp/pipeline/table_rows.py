@@ -25,20 +25,24 @@ _MAX_HEAD_CHARACTERS = 400
 _MAX_COLUMNS = 12
 
 
-def read_row(text: str, start: int, end: int) -> str:
+def read_row(text: str, start: int, end: int, *, heading: str = "") -> str:
     """A row as one would read it aloud.
 
     Args:
         text: the chunk's text.
         start: where the row begins in it, inclusive.
         end: where it ends, exclusive.
+        heading: the chunk's; of a table's later chunks it ends with the names of the columns.
 
     Returns:
         `Total net sales: 82,959 (Three Months Ended June 25, 2022); 81,434 (...)`, or the row with its cells told
         apart when its columns cannot be named for certain.
     """
     row = " ".join(text[start:end].split()) if "\t" not in text[start:end] else text[start:end].strip()
-    above = [line.strip() for line in text[:start].splitlines() if line.strip()][-_LINES_ABOVE:]
+    columns = heading.rpartition(" > ")[2]
+    lines = [*([columns] if "|" in columns else []), *text[:start].splitlines()]
+    above = [line.strip() for line in lines if line.strip()]
+    above = [*above[:1], *above[1:][-_LINES_ABOVE:]] if "|" in columns else above[-_LINES_ABOVE:]
     if "|" in row or "\t" in row:
         return _read_cells(row, above)
     first = _FIGURE.search(row)
@@ -78,7 +82,7 @@ def _head_row(above: list[str], columns: int) -> list[str] | None:
         if len(cells) != columns or len(cells) < 2:
             break
         head = cells
-    return head if head and not any(re.search(r"\d{3}", cell) for cell in head[1:]) else None
+    return head if head and not any(re.search(r"\d{3}", cell) or _FIGURE.fullmatch(cell) for cell in head[1:]) else None
 
 
 def _group_above(above: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""CSV and its relatives: each row becomes a line that says its columns' names."""
+"""CSV and its relatives: a table as it is written, or a record a line where most cells are empty."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ _SNIFFED_LINES = 50
 _ROWS_A_BLOCK = 200
 """Rows in one block of text, so that a preview need not show a hundred thousand rows as one table."""
 _MAX_FIELD_CHARACTERS = 1_000_000
+_MIN_FILLED_SHARE = 0.5
+"""Below it a table would be mostly empty cells, and a line far from its columns' names says little."""
+_EMPTY = "–"
+"""Stands for an empty cell, so that the ones behind it stay under their names."""
 
 
 class CsvParser:
-    """Rows as `column: value | column: value`."""
+    """Rows as lines below the names of their columns."""
 
     media_type: ClassVar[str] = "text/csv"
     kind: ClassVar[str] = "CSV"
@@ -76,22 +80,49 @@ def _is_number(cell: str) -> bool:
 
 
 def row_blocks(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as blocks of lines, each line readable by itself.
+    """Rows as blocks of lines, each block a table that can be read by itself.
+
+    A block begins with the names of the columns, where the table has them. Where most cells are empty, each line says
+    its columns' names instead: `column: value | column: value`.
 
     Args:
         rows: the cells; ragged rows are allowed.
     """
-    names = [" ".join(cell.split()) for cell in rows[0]] if has_header(rows) else []
+    names = [_tidy(cell) for cell in rows[0]] if has_header(rows) else []
     body = rows[1:] if names else rows
+    is_sparse = not names or _filled_share(body) < _MIN_FILLED_SHARE
+    width = max((len(row) for row in rows), default=0)
+    head = [*names, *(f"Column {number + 1}" for number in range(len(names), width))]
     for first in range(0, len(body), _ROWS_A_BLOCK):
-        yield "\n".join(filter(None, (row_line(names, row) for row in body[first : first + _ROWS_A_BLOCK])))
+        part = body[first : first + _ROWS_A_BLOCK]
+        lines = (
+            [_record(names, row) for row in part] if is_sparse else [_line(head), *(_line(row, width) for row in part)]
+        )
+        yield "\n".join(filter(None, lines))
 
 
-def row_line(names: Sequence[str], row: Sequence[str]) -> str:
+def _filled_share(rows: Sequence[Sequence[str]]) -> float:
+    """Cells that hold something, by all of a table as wide as its widest row."""
+    width = max(map(len, rows))
+    return sum(bool(cell.strip()) for row in rows for cell in row) / (width * len(rows))
+
+
+def _line(row: Sequence[str], width: int = 0) -> str:
+    """One row as `value | value`, as many cells as the table has columns."""
+    cells = [_tidy(cell) for cell in row]
+    return CELL_SEPARATOR.join(cell or _EMPTY for cell in [*cells, *[""] * (width - len(cells))])
+
+
+def _record(names: Sequence[str], row: Sequence[str]) -> str:
     """One row as `column: value | column: value`, empty cells left out; only values where there are no names."""
     cells = []
     for position, cell in enumerate(row):
-        value = " ".join(cell.split())
+        value = _tidy(cell)
         if value:
             cells.append(f"{names[position]}: {value}" if position < len(names) else value)
     return CELL_SEPARATOR.join(cells)
+
+
+def _tidy(cell: str) -> str:
+    # A bar inside a cell would be taken for the border of two.
+    return " ".join(cell.split()).replace("|", "¦")

@@ -23,7 +23,7 @@ _MAX_COLUMNS = 500
 
 
 class XlsxParser:
-    """Rows as `column: value | column: value`, under the sheet's name."""
+    """Rows as lines below the names of their columns, under the sheet's name."""
 
     media_type: ClassVar[str] = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     kind: ClassVar[str] = "workbook"

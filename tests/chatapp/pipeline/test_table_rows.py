@@ -65,3 +65,10 @@ def test_columns_that_cannot_be_told_are_not_named(text: str) -> None:
 
 def test_cells_with_names_of_their_own_are_told_apart() -> None:
     assert read_row("Name: Pear | Price: 0.90", 0, 24) == "Name: Pear · Price: 0.90"
+
+
+def test_cells_of_a_tables_later_chunk_are_named_by_its_heading() -> None:
+    text = "Pear | 0.90 | 12\nPlum | 2.10 | 3"
+    row = read_row(text, text.index("Plum"), len(text), heading="Prices > Name | Price | Stock")
+    assert row == "Plum; Price: 2.10; Stock: 3"
+    assert read_row(text, text.index("Plum"), len(text), heading="Prices") == "Plum · 2.10 · 3"

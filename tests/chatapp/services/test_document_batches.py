@@ -65,7 +65,7 @@ async def test_cancelling_stops_what_is_not_finished(ids: list[UUID], actor: Act
 
 
 async def test_what_was_deleted_or_taken_out_since_is_no_work_left(
-    ids: list[UUID], actor: Actor, collection: CollectionView
+    ids: list[UUID], actor: Actor, collection: CollectionView, chroma: str
 ) -> None:
     batch = await document_batches.create(actor, collection.id, ids)
     await documents.delete(actor, ids[0])

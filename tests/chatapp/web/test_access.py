@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chatapp.domain import Actor, Permission, TurnStatus, utc_now
-from chatapp.services import collections, documents
+from chatapp.services import collections, document_batches, documents
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import SessionTable, TraceTable, TurnTable
 from chatapp.web.app import create_api
@@ -34,7 +34,8 @@ class Row:
 
 READ, WRITE, CHAT = Permission.READ_DOCUMENTS, Permission.WRITE_DOCUMENTS, Permission.CHAT
 FILE, STORE, TURN = {"file_id": "file"}, {"vector_store_id": "store"}, {"turn_id": "turn"}
-BOTH = STORE | FILE
+BOTH, BATCH = STORE | FILE, STORE | {"batch_id": "batch"}
+MANY = {"json": {"file_ids": ["00000000-0000-4000-8000-000000000000"]}}
 UPLOAD = {"files": {"file": ("other.txt", b"Some other text.")}}
 ASK = {"json": {"messages": [{"role": "user", "content": "Hello?"}], "collections": []}}
 
@@ -77,6 +78,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("delete", "/v1/vector_stores/{vector_store_id}/files/{file_id}"): Row(BOTH, needs=WRITE),
     ("get", "/v1/vector_stores/{vector_store_id}/files/{file_id}/content"): Row(BOTH, needs=READ),
     ("post", "/v1/vector_stores/{vector_store_id}/search"): Row(STORE, body={"json": {"query": "text"}}, needs=READ),
+    ("post", "/v1/vector_stores/{vector_store_id}/file_batches"): Row(STORE, body=MANY, needs=WRITE),
+    ("get", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}"): Row(BATCH, needs=READ),
+    ("post", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel"): Row(BATCH, needs=WRITE),
+    ("get", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files"): Row(BATCH, needs=READ),
     ("post", "/v1/feedback"): Row(body={"json": {"trace_id": "turn", "rating": "up"}}, is_own=True),
     ("get", "/v1/traces/{trace_id}"): Row({"trace_id": "turn"}),
 }
@@ -109,6 +114,7 @@ async def objects(parts: None, actor: Actor) -> Objects:
 
     store = await collections.create(actor, name="First")
     uploaded = await documents.upload(actor, filename="a.txt", content=content(), collection_id=store.id)
+    batch = await document_batches.create(actor, store.id, [uploaded.document.id])
     turn_id = uuid4()
     async with transaction(actor) as tx:
         tx.session.add(
@@ -122,7 +128,7 @@ async def objects(parts: None, actor: Actor) -> Objects:
             )
         )
         tx.session.add(TraceTable(id=turn_id, tenant_id=actor.tenant_id, user_id=actor.user_id))
-    return Objects({"file": uploaded.document.id, "store": store.id, "turn": turn_id})
+    return Objects({"file": uploaded.document.id, "store": store.id, "batch": batch.id, "turn": turn_id})
 
 
 async def refused(

@@ -36,19 +36,32 @@ def test_slides_are_pages_with_titles_tables_and_notes() -> None:
     assert "Notes: Say it slowly." in parsed.text
 
 
-def test_sheets_are_pages_whose_rows_name_their_columns() -> None:
+def test_sheets_are_pages_with_the_names_of_columns_above_their_rows() -> None:
     parsed = _parse("staff.xlsx", samples.xlsx())
     assert _blocks(parsed, "heading") == ["People", "Dates"]
     assert _blocks(parsed, "table") == [
-        "Name: Ana | City: Lisbon | Age: 41\nName: Bo | Age: 3.5",
+        "Name | City | Age\nAna | Lisbon | 41\nBo | – | 3.5",
         "2023-05-01 | yes | 0.1",
     ]
     assert "Staff list" in parsed.text
 
 
-def test_rows_of_a_csv_file_name_their_columns() -> None:
-    parsed = _parse("a.csv", 'Name;Note\nAna;"says ""hi""; waves"\nBo;\n'.encode("cp1252"))
-    assert parsed.text.strip() == 'Name: Ana | Note: says "hi"; waves\nName: Bo'
+def test_a_csv_file_is_a_table_with_the_names_of_its_columns_once() -> None:
+    parsed = _parse("a.csv", 'Name;Note\nAna;"says ""hi""; a|b"\nBo;\nCy;x;more\n'.encode("cp1252"))
+    assert _blocks(parsed, "table") == ['Name | Note | Column 3\nAna | says "hi"; a¦b | –\nBo | – | –\nCy | x | more']
+
+
+def test_a_table_of_mostly_empty_cells_is_read_as_records() -> None:
+    parsed = _parse("a.csv", b"Name,Phone,Fax,Street,City\nAna,,,,Lisbon\nBo,12,,,\n")
+    assert _blocks(parsed, "table") == ["Name: Ana | City: Lisbon\nName: Bo | Phone: 12"]
+
+
+def test_a_long_table_is_divided_and_each_part_begins_with_the_names() -> None:
+    rows = "".join(f"{number},Town {number}\n" for number in range(450))
+    tables = _blocks(_parse("a.csv", b"Number,Town\n" + rows.encode()), "table")
+    assert [table.split("\n")[0] for table in tables] == ["Number | Town"] * 3
+    assert [len(table.split("\n")) for table in tables] == [201, 201, 51]
+    assert tables[2].endswith("449 | Town 449")
 
 
 def test_a_csv_file_of_numbers_has_no_header() -> None:
@@ -112,7 +125,7 @@ def test_a_message_gives_headers_body_and_readable_attachments() -> None:
     assert parsed.text.count("forty chairs") == 1
     assert "Attachments: prices.csv, chair.png" in parsed.text
     assert "Attachment: prices.csv" in _blocks(parsed, "heading")
-    assert "Chair: Oak | Price: 80" in parsed.text
+    assert "Chair | Price\nOak | 80" in parsed.text
 
 
 def test_messages_inside_messages_are_read_to_a_depth() -> None:
