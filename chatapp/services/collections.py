@@ -95,12 +95,16 @@ async def readable_ids(actor: Actor, requested: Sequence[UUID] | None) -> list[U
     if requested is None:
         return readable
     if not set(requested) <= set(readable):
-        raise NotFound("There is no such collection.", param="collections")
+        raise NotFound(
+            "A collection that was chosen is gone, or not yours to read any more. Choose others.", param="collections"
+        )
     return list(dict.fromkeys(requested))
 
 
 async def still_readable(actor: Actor, chosen: Sequence[UUID] | None) -> list[UUID] | None:
-    """An earlier choice of collections without those that are gone since; all of them where none of it is left.
+    """An earlier choice without the collections that are gone or not the actor's to read any more.
+
+    Where none of it is left, that is every readable one: a conversation must not end with its collection.
 
     Args:
         actor: who asks.

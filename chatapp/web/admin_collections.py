@@ -13,25 +13,14 @@ from chatapp.services import grants
 from chatapp.services.administration import acting_in
 from chatapp.services.csv_export import stream_csv
 from chatapp.services.grants import GrantChange, GrantedCollectionView, GrantsSet, ReadableView, ReaderView
-from chatapp.services.subjects import MAX_GRANTS, Grant
+from chatapp.services.subjects import MAX_GRANTS
 from chatapp.web.admin_lists import ListAnswer, Wanted, download, list_answer
 from chatapp.web.auth import SignedIn
+from chatapp.web.grant_body import GrantBody, as_grants
 from chatapp.web.parameters import PathId
 from chatapp.web.request_body import RequestBody
 
 router = APIRouter(prefix="/v1/admin/tenants/{tenant_id}", tags=["admin: collections"])
-
-
-class GrantBody(RequestBody):
-    """Who may read a collection, or write it too."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    subject_kind: Literal["everyone", "role", "group", "user", "key"]
-    subject: str = Field("", max_length=64)
-    """Empty for everyone, the role's name, or the id of a group, a person or a service's key."""
-    access: Literal["read", "write"] = "read"
-    """Writing reads too, and needs the right to write documents as well."""
 
 
 class WantedGrants(RequestBody):
@@ -50,11 +39,6 @@ class Readable(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[ReadableView]
-
-
-def as_grants(bodies: list[GrantBody]) -> list[Grant]:
-    """What a body asks for, as services take it."""
-    return [Grant(body.subject_kind, body.subject, body.access) for body in bodies]
 
 
 @router.get("/collections")

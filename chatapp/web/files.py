@@ -73,6 +73,7 @@ def file_object(view: DocumentView) -> dict[str, Any]:
         "chunk_count": view.chunk_count,
         "active_version": view.active_version,
         "latest_version": view.latest_version,
+        "can_write": view.can_write,
     }
 
 
@@ -112,7 +113,7 @@ async def list_files(
     search: Annotated[str, Query(max_length=200)] = "",
     ids: Annotated[str | None, Query(max_length=_MAX_PAGE * 37)] = None,
 ) -> dict[str, Any]:
-    """Files of the tenant, a page at a time; `after` takes the last id of the page before, `ids` names some."""
+    """Files that the caller may read, a page at a time; `after` takes the last id of the page before, `ids` some."""
     if ids is not None:
         views = await documents.list_by_ids(actor, [parse_id(text, "ids") for text in ids.split(",") if text])
         return page_of([file_object(view) for view in views], has_more=False) | {"total": len(views)}

@@ -13,7 +13,9 @@ from chatapp.errors import InvalidInput, NotFound
 from chatapp.services import collections, documents, search
 from chatapp.services.collections import CollectionView
 from chatapp.services.document_views import DocumentView
+from chatapp.services.subjects import MAX_GRANTS
 from chatapp.web.auth import SignedIn
+from chatapp.web.grant_body import GrantBody, as_grants
 from chatapp.web.parameters import After, Order, PathId, page_of, parse_id, unix
 from chatapp.web.request_body import RequestBody
 
@@ -44,6 +46,8 @@ class NewVectorStore(RequestBody):
     file_ids: list[str] = Field(default_factory=list, max_length=500)
     expires_after: None = None
     """Collections do not expire here; one that should is refused rather than kept."""
+    grants: list[GrantBody] | None = Field(default=None, max_length=MAX_GRANTS)
+    """Who may read and write it, beside the caller, who always may; left out: everyone of the tenant may do both."""
 
 
 class ChangedVectorStore(RequestBody):
@@ -99,6 +103,8 @@ def vector_store_object(view: CollectionView) -> dict[str, Any]:
         "expires_after": None,
         "expires_at": None,
         "metadata": {},
+        "can_write": view.can_write,
+        "readers": view.readers or "Everyone",
     }
 
 
@@ -126,7 +132,8 @@ async def create(actor: SignedIn, body: NewVectorStore) -> dict[str, Any]:
     """Make a collection, and put uploaded files into it where some are named."""
     file_ids = [parse_id(text, "file_ids") for text in body.file_ids]
     name = body.name if body.name is not None else f"Vector store {uuid4().hex[:8]}"
-    view = await collections.create(actor, name=name, description=body.description)
+    granted = None if body.grants is None else as_grants(body.grants)
+    view = await collections.create(actor, name=name, description=body.description, granted=granted)
     for file_id in file_ids:
         await documents.attach(actor, file_id, view.id)
     return vector_store_object(await collections.get(actor, view.id) if file_ids else view)
