@@ -56,7 +56,7 @@ async def create(actor: Actor, collection_id: UUID, document_ids: Sequence[UUID]
         document_ids: 1 to `MAX_DOCUMENTS`; repeated ones count once.
 
     Raises:
-        NotPermitted: the actor may not write documents.
+        NotPermitted: the actor may not write documents, or not in this collection.
         NotFound: no such collection or document in this tenant; then nothing was changed.
         InvalidInput: none or too many documents.
     """
@@ -65,12 +65,12 @@ async def create(actor: Actor, collection_id: UUID, document_ids: Sequence[UUID]
     if not 1 <= len(wanted) <= MAX_DOCUMENTS:
         raise InvalidInput(f"Name 1 to {MAX_DOCUMENTS:,} files.", param="file_ids")
     async with transaction(actor, readonly=True) as tx:
-        await collections.get(tx, collection_id)
+        await collections.get_writable(tx, collection_id)
         if await documents.list_existing(tx, wanted) != set(wanted):
             raise NotFound("One of the files does not exist.", param="file_ids")
     refusals = {document_id: await _attach(actor, document_id, collection_id) for document_id in wanted}
     async with transaction(actor) as tx:
-        await collections.get(tx, collection_id)
+        await collections.get_writable(tx, collection_id)
         kept = await documents.list_existing(tx, wanted)
         members = {document_id: refusal for document_id, refusal in refusals.items() if document_id in kept}
         row = await document_batches.add(tx, collection_id=collection_id, created_by=actor.user_id, members=members)
@@ -103,12 +103,12 @@ async def cancel(actor: Actor, collection_id: UUID, batch_id: UUID) -> BatchView
     """Stop ingesting what is not finished of a batch.
 
     Raises:
-        NotPermitted: the actor may not write documents.
+        NotPermitted: the actor may not write documents, or not in this collection.
         NotFound: no such collection in this tenant, or no such batch of it.
     """
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
-        await collections.get(tx, collection_id)
+        await collections.get_writable(tx, collection_id)
         row = await document_batches.get(tx, batch_id, collection_id)
         row.is_cancelled = True
         await audit.write(tx, "document_batch.cancelled", batch_id)

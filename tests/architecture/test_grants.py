@@ -27,6 +27,8 @@ _MAY_GO_PAST_THE_ORM = {
 
 _NOT_WALLED = {
     "CollectionGrantTable": "the grants themselves; read by the services of grants and of collections only",
+    "DocumentBatchMemberTable": "ids of documents, which are then read through their wall",
+    "DocumentBatchTable": "belongs to a collection that was read through its wall first",
     "PostingTable": "terms of collections whose version was read through the wall first",
     "RemovalTable": "ids of what is gone, for the worker",
 }
