@@ -87,6 +87,9 @@ class Actor:
     is_system: bool = False
     """The worker and set-up: no grant on a collection limits what they see of the tenant."""
     session_id: UUID | None = None
+    is_confined: bool = False
+    """Signed in through the tenant's identity provider, which speaks for this tenant only: no other one is theirs to
+    look at, and they are no platform admin."""
     key_id: UUID | None = None
 
     def may(self, permission: Permission) -> bool:

@@ -14,4 +14,5 @@ pytest_plugins = (
     "tests.fixtures.backend",
     "tests.fixtures.ingestion",
     "tests.fixtures.providers",
+    "tests.fixtures.identity_provider",
 )

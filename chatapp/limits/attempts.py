@@ -22,6 +22,8 @@ _WINDOW_MINUTES = 5
 _PER_ACCOUNT = RateLimitItemPerMinute(6, _WINDOW_MINUTES)
 _PER_ADDRESS = RateLimitItemPerMinute(60, _WINDOW_MINUTES)
 """An office behind one address has many people; a guesser over many accounts has one address."""
+_ONCE = RateLimitItemPerMinute(1, 15)
+"""Longer than anything that may be used once lives."""
 
 on_failure: Literal["allow", "block"] = "block"
 """Without its store a guesser would be unlimited, so nobody signs in until the store is back."""
@@ -92,6 +94,18 @@ async def forget_attempts(account: str) -> None:
     except StorageError:
         # They run out by themselves; a person who has just proved who they are is not turned away for it.
         return
+
+
+async def use_once(token: str) -> bool:
+    """Whether something that is good for one use, and for less than 15 minutes, is used for the first time.
+
+    Raises:
+        UpstreamError: the store of the counters cannot be reached, so nobody can tell.
+    """
+    try:
+        return await _limiter().hit(_ONCE, "once:" + hashlib.sha256(token.encode("utf-8", "replace")).hexdigest())
+    except StorageError as error:
+        raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
 
 
 def _limiter() -> MovingWindowRateLimiter:

@@ -107,7 +107,7 @@ async def fetch(
     policy: Policy,
     *,
     headers: Mapping[str, str] | None = None,
-    form: Mapping[str, str] | None = None,
+    body: bytes | None = None,
     resolve: Resolver = system_resolver,
     max_bytes: int = DEFAULT_MAX_BYTES,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
@@ -115,13 +115,13 @@ async def fetch(
     """Ask an address and read the whole answer.
 
     Redirects are followed for a plain request only, each checked like the address itself; credentials go to no other
-    origin, and nothing goes from https to http. With a form a redirect is the answer: what it holds goes nowhere else.
+    origin, and nothing goes from https to http. With a body a redirect is the answer: what it holds goes nowhere else.
 
     Args:
         text: the address.
         policy: what may be asked.
         headers: sent along.
-        form: makes it a POST with these fields; None: a GET.
+        body: makes it a POST; None: a GET.
         resolve: looks names up; another one in tests only.
         max_bytes: longest answer that is read.
         timeout_seconds: for everything together, redirects included.
@@ -139,8 +139,8 @@ async def fetch(
             asyncio.timeout(timeout_seconds),
             async_client(policy, resolve=resolve, max_bytes=max_bytes, timeout=timeout_seconds) as client,
         ):
-            if form is not None:
-                return _answer(await client.post(url, headers=sent, data=dict(form)))
+            if body is not None:
+                return _answer(await client.post(url, headers=sent, content=body))
             for _ in range(MAX_REDIRECTS + 1):
                 response = await client.get(url, headers=sent)
                 location = response.headers.get("location")

@@ -82,7 +82,7 @@ async def _living(actors: Sequence[Actor]) -> dict[UUID | None, Actor]:
         return living
     async with system_transaction(readonly=True) as tx:
         for row, user, place in await sessions.find_by_ids(tx, session_ids, now=utc_now()):
-            living[row.id] = rights.person(user, place, tenant_id=row.tenant_id, session_id=row.id)
+            living[row.id] = rights.person(user, place, tenant_id=row.tenant_id, session_id=row.id, method=row.method)
         for key_id in key_ids:
             found = await api_keys.find_by_id(tx, key_id, now=utc_now())
             if found is not None:

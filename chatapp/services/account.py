@@ -42,14 +42,15 @@ class OwnAccount:
     tenant_id: UUID
     tenant_name: str
     tenants: tuple[OwnTenant, ...]
-    """Where they are a member, and the one they look at; a key is of one tenant only."""
+    """Where they are a member, and the one they look at; a key, and a sign-in through an
+    identity provider, is of one tenant only."""
 
 
 async def describe(actor: Actor) -> OwnAccount:
     """Who the actor is, and where they may act."""
     async with system_transaction(readonly=True) as tx:
         user = await users.by_id(tx, actor.user_id) if actor.user_id is not None else None
-        places = await users.places(tx, user.id) if user is not None and actor.key_id is None else []
+        places = await users.places(tx, user.id) if user is not None and _sees_all(actor) else []
         current = await tx.session.get(TenantTable, actor.tenant_id)
     tenants = [
         OwnTenant(tenant.id, tenant.name, tuple(place.roles), tenant.id == actor.tenant_id) for place, tenant in places
@@ -66,6 +67,11 @@ async def describe(actor: Actor) -> OwnAccount:
         tenant_name=current.name if current is not None else "",
         tenants=tuple(sorted(tenants, key=lambda each: each.name.lower())),
     )
+
+
+def _sees_all(actor: Actor) -> bool:
+    # A key is of one tenant, and an identity provider speaks for one.
+    return actor.key_id is None and not actor.is_confined
 
 
 async def rename(actor: Actor, *, name: str) -> str:
@@ -140,7 +146,8 @@ async def switch_tenant(
         user_agent: the browser.
 
     Raises:
-        NotPermitted: the actor is no person who signed in, or the tenant wants another way to sign in.
+        NotPermitted: the actor is no person who signed in, came through an identity provider, or the tenant wants
+            another way to sign in.
         NotFound: there is no such tenant, or they may not act in it.
         NotSignedIn: their session has just ended.
     """
@@ -155,7 +162,12 @@ async def switch_tenant(
         raise NotFound("There is no such organisation, or you are not in it.", param="tenant_id")
     if session is None or session.revoked_at is not None:
         raise NotSignedIn
-    if not tenant.has_password_sign_in and session.method != "oidc" and not user.is_platform_admin:
+    if actor.is_confined:
+        # Who runs this tenant chose the provider: it must not open what the person has elsewhere.
+        raise NotPermitted(
+            f"You signed in through the identity provider of this organisation. Sign out, and sign in to {tenant.name}."
+        )
+    if not tenant.has_password_sign_in and not user.is_platform_admin:
         raise NotPermitted(f"{tenant.name} does not take passwords. Sign out, and sign in through its own button.")
     return await authentication.begin_session(
         user,

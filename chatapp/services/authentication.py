@@ -266,11 +266,15 @@ async def actor_of_session_hash(token_hash: str) -> Actor | None:
     if found is None:
         return None
     session, user, place = found
+    if place is None and session.method == "oidc":
+        # An identity provider speaks for its tenant's own people, platform admin or not.
+        return None
     # Once a minute is enough for a person to see which sign-ins live, and keeps the write off the busy path.
     if now - session.last_seen_at >= timedelta(seconds=_USE_NOTED_EACH_SECONDS):
         async with system_transaction() as tx:
             await sessions.note_seen(tx, session.id, moment=now)
-    return _remember(token_hash, rights.person(user, place, tenant_id=session.tenant_id, session_id=session.id))
+    actor = rights.person(user, place, tenant_id=session.tenant_id, session_id=session.id, method=session.method)
+    return _remember(token_hash, actor)
 
 
 async def actor_of_key(key: str) -> Actor | None:
@@ -359,7 +363,9 @@ async def begin_session(
         user_agent=user_agent[:400],
         expires_at=expires_at or utc_now() + timedelta(days=get_settings().session_days),
     )
-    actor = rights.person(user, place, tenant_id=tenant_id, session_id=session.id, address=session.address)
+    actor = rights.person(
+        user, place, tenant_id=tenant_id, session_id=session.id, address=session.address, method=method
+    )
     async with transaction(actor) as tx:
         if previous_token:
             await sessions.revoke(tx, tokens.hash_of(previous_token))

@@ -20,8 +20,13 @@ def roles_of(names: Iterable[str]) -> tuple[Role, ...]:
 
 def permissions_of(user: UserTable, roles: Iterable[str]) -> frozenset[Permission]:
     """What a person with these roles may do; a role this version does not know gives nothing."""
-    permissions = frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_of(roles)))
+    permissions = permissions_in_place(roles)
     return permissions | PLATFORM_PERMISSIONS if user.is_platform_admin else permissions
+
+
+def permissions_in_place(roles: Iterable[str]) -> frozenset[Permission]:
+    """What these roles alone allow."""
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_of(roles)))
 
 
 def person(
@@ -31,6 +36,7 @@ def person(
     tenant_id: UUID,
     session_id: UUID | None = None,
     address: str = "",
+    method: str = "",
 ) -> Actor:
     """A person as they act in a tenant.
 
@@ -40,17 +46,21 @@ def person(
         tenant_id: where they act.
         session_id: the sign-in they act in.
         address: network address they act from.
+        method: how they signed in. Whoever runs a tenant chooses its identity provider, and so who it says is there:
+            with `oidc` nobody is more than their place in the tenant.
     """
     roles = place.roles if place is not None else []
+    is_confined = method == "oidc"
     return Actor(
         tenant_id=tenant_id,
         user_id=user.id,
-        permissions=permissions_of(user, roles),
+        permissions=permissions_in_place(roles) if is_confined else permissions_of(user, roles),
         roles=roles_of(roles),
         email=user.email,
         name=user.name,
         address=address,
         session_id=session_id,
+        is_confined=is_confined,
     )
 
 

@@ -21,6 +21,7 @@ from chatapp.web import (
     admin_collections,
     admin_groups,
     admin_keys,
+    admin_sign_in,
     admin_tenants,
     admin_users,
     auth,
@@ -32,6 +33,7 @@ from chatapp.web import (
     file_batches,
     files,
     health,
+    oidc,
     traces,
     turns,
     vector_stores,
@@ -45,6 +47,7 @@ from chatapp.web.reflex_internals import built_pages
 ROUTERS = (
     health.router,
     auth.router,
+    oidc.router,
     account.router,
     catalog.router,
     chat_completions.router,
@@ -59,6 +62,7 @@ ROUTERS = (
     admin_collections.router,
     admin_groups.router,
     admin_keys.router,
+    admin_sign_in.router,
     admin_tenants.router,
     admin_users.router,
 )

@@ -12,7 +12,7 @@ from tests.architecture.source import PROJECT, modules
 _IMPORTERS = {
     "alembic": ("chatapp/store/schema.py", "chatapp/store/migrations/"),
     "argon2": ("chatapp/services/passwords.py",),
-    "authlib": ("chatapp/services/oidc.py",),
+    "authlib": ("chatapp/services/oidc_client.py",),
     "chromadb": ("chatapp/retrieval/vector_index.py",),
     "cryptography": ("chatapp/store/encryption.py",),
     "docx": ("ingest/parsers/docx_parser.py",),
@@ -20,7 +20,7 @@ _IMPORTERS = {
     "httpcore": ("chatapp/outbound/",),
     "httpx": ("chatapp/outbound/", "chatapp/providers/", "chatapp/retrieval/vector_index.py", "chatapp/commands/"),
     "huey": ("chatapp/store/job_queue.py",),
-    "joserfc": ("chatapp/services/oidc.py",),
+    "joserfc": ("chatapp/services/oidc_client.py",),
     "limits": ("chatapp/limits/",),
     "litellm": ("chatapp/providers/litellm_provider.py",),
     "onnxruntime": ("chatapp/retrieval/embedder.py",),

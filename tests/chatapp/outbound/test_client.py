@@ -280,10 +280,10 @@ async def test_cookies_of_one_server_do_not_go_to_the_next(internet: Server) -> 
     assert not any(b"cookie" in request.lower() for request in internet.requests)
 
 
-async def test_a_form_goes_nowhere_else(internet: Server) -> None:
+async def test_a_body_goes_nowhere_else(internet: Server) -> None:
     internet.answer = lambda _: redirect("http://second.example/", 307)
 
-    answer = await fetch("http://public.example/token", PUBLIC, form={"secret": "s"}, resolve=resolve)
+    answer = await fetch("http://public.example/token", PUBLIC, body=b"secret=s", resolve=resolve)
 
     assert answer.status_code == 307
     assert len(internet.requests) == 1

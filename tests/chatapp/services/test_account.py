@@ -158,10 +158,29 @@ async def test_a_password_does_not_lead_into_a_tenant_that_takes_none(begun: Sig
     with pytest.raises(NotPermitted):
         await account.switch_tenant(begun.actor, other_actor.tenant_id, token=begun.token)
 
+
+async def test_a_sign_in_through_an_identity_provider_stays_in_its_tenant(begun: SignIn, other_actor: Actor) -> None:
+    await join(begun.actor, other_actor)
     async with system_transaction() as tx:
         await tx.session.execute(update(SessionTable).values(method="oidc"))
-    switched = await account.switch_tenant(begun.actor, other_actor.tenant_id, token=begun.token)
-    assert switched.actor.tenant_id == other_actor.tenant_id
+        await tx.session.execute(update(UserTable).values(is_platform_admin=True))
+    authentication.forget_cached_actors()
+    actor = await authentication.actor_of_session(begun.token)
+    assert actor is not None
+
+    assert not actor.may(Permission.PLATFORM)
+    assert [each.id for each in (await account.describe(actor)).tenants] == [actor.tenant_id]
+    with pytest.raises(NotPermitted, match="identity provider"):
+        await account.switch_tenant(actor, other_actor.tenant_id, token=begun.token)
+
+
+async def test_a_sign_in_through_an_identity_provider_ends_with_the_place(begun: SignIn) -> None:
+    async with system_transaction() as tx:
+        await tx.session.execute(update(SessionTable).values(method="oidc"))
+        await tx.session.execute(update(UserTable).values(is_platform_admin=True))
+        await tx.session.execute(update(MembershipTable).values(is_disabled=True))
+    authentication.forget_cached_actors()
+    assert await authentication.actor_of_session(begun.token) is None
 
 
 async def test_a_platform_admin_looks_at_any_tenant_and_reads_in_none(
