@@ -1,32 +1,29 @@
 """API keys: made, listed, renamed, rotated, revoked. A key is shown once; only its hash is kept.
 
-A key belongs to a person, and never allows more than the person at this moment, or to a service. Whoever makes or
-rotates a key could use it, so a key allows nothing that its maker may not give: what they may do themselves, and for
-a platform admin what the tenant's own admins may. A key of a platform admin is made by them or by another one only.
+A key belongs to a person, and never allows more than the person at this moment, or to a service. What it may be and
+who may make it stands in `services.key_rules`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Actor, Permission, Role, utc_now
-from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from chatapp.domain import SCOPE_PERMISSIONS, Actor, Permission, utc_now
+from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.services import authentication
+from chatapp.services.key_rules import MAX_DAYS, require_gives, require_may_hold, valid_end, valid_name, valid_scopes
 from chatapp.services.list_page import ListPage
 from chatapp.services.tokens import KEY_PREFIX, new_key
 from chatapp.store import api_keys, audit, users
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable, UserTable
 
-MAX_NAME_CHARACTERS = 120
 MAX_GRACE_HOURS = 168
 """A week: enough to bring a new key everywhere."""
-_MAX_DAYS = 3_650
-"""Ten years: a date further off is a slip of the keyboard."""
 _PREFIX_CHARACTERS = len(KEY_PREFIX) + 5
 
 
@@ -137,13 +134,13 @@ async def create(
         InvalidInput: the name, a scope or the end is not valid.
     """
     actor.require(Permission.ADMIN)
-    name, known = _valid_name(name), _valid_scopes(scopes)
-    _require_gives(actor, known)
-    expires_at = _valid_end(expires_at)
+    name, known = valid_name(name), valid_scopes(scopes)
+    require_gives(actor, known)
+    expires_at = valid_end(expires_at)
     key, key_hash = new_key()
     async with transaction(actor) as tx:
         user = await _person_in(tx, user_id) if user_id is not None else None
-        _require_may_hold(actor, user)
+        require_may_hold(actor, user)
         row = ApiKeyTable(
             tenant_id=tx.tenant_id,
             user_id=user_id,
@@ -178,11 +175,11 @@ async def change(actor: Actor, key_id: UUID, changes: Mapping[str, Any]) -> KeyV
         row, user = await _living(tx, key_id)
         before = _facts(row)
         if "name" in changes:
-            row.name = _valid_name(changes["name"])
+            row.name = valid_name(changes["name"])
         if "expires_at" in changes:
             # A later end is a key anew, for whoever holds it.
-            _require_may_hold(actor, user)
-            row.expires_at = _valid_end(changes["expires_at"])
+            require_may_hold(actor, user)
+            row.expires_at = valid_end(changes["expires_at"])
         if before != _facts(row):
             await audit.write(tx, "key.changed", row.id, before=before, after=_facts(row))
     authentication.forget_cached_actors()
@@ -212,8 +209,8 @@ async def rotate(actor: Actor, key_id: UUID, *, grace_hours: float = 0.0) -> Cre
         row, user = await _living(tx, key_id)
         if row.expires_at is not None and row.expires_at <= utc_now():
             raise Conflict("This key has expired. Give it a later end, or make a new one.")
-        _require_may_hold(actor, user)
-        _require_gives(actor, [scope for scope in row.scopes if scope in SCOPE_PERMISSIONS])
+        require_may_hold(actor, user)
+        require_gives(actor, [scope for scope in row.scopes if scope in SCOPE_PERMISSIONS])
         row.previous_key_hash = row.key_hash if grace_hours else None
         row.previous_expires_at = utc_now() + timedelta(hours=grace_hours) if grace_hours else None
         row.key_hash, row.prefix = key_hash, key[:_PREFIX_CHARACTERS]
@@ -241,10 +238,20 @@ async def revoke(actor: Actor, key_id: UUID) -> None:
     authentication.forget_cached_actors()
 
 
-def scopes_to_give(actor: Actor) -> list[str]:
-    """The scopes the actor may give to a key."""
-    allowed = _may_give(actor)
-    return [scope for scope, permissions in SCOPE_PERMISSIONS.items() if permissions <= allowed]
+async def find_owner(actor: Actor, email: str) -> UUID:
+    """The person of the tenant with this address, for whom a key is to be made.
+
+    Raises:
+        NotPermitted: the actor may not change the tenant's settings.
+        InvalidInput: nobody here has the address.
+    """
+    actor.require(Permission.ADMIN)
+    async with transaction(actor, readonly=True) as tx:
+        user = await users.by_email(tx, email)
+        place = await users.place_in(tx, user.id, tx.tenant_id) if user is not None else None
+    if place is None:
+        raise InvalidInput("Nobody in this tenant has this address.", param="email")
+    return place.user_id
 
 
 async def create_key(
@@ -268,13 +275,13 @@ async def create_key(
         NotFound: nobody has this address, they are not in that tenant, or there is no tenant yet.
         InvalidInput: the name or a scope is not valid, or the days are too few or too many.
     """
-    if expires_in_days is not None and not 1 <= expires_in_days <= _MAX_DAYS:
+    if expires_in_days is not None and not 1 <= expires_in_days <= MAX_DAYS:
         raise InvalidInput(
-            f"A key is valid for 1 to {_MAX_DAYS} days, not {expires_in_days}; leave the days out for a key that is "
+            f"A key is valid for 1 to {MAX_DAYS} days, not {expires_in_days}; leave the days out for a key that is "
             "valid until it is revoked.",
             param="expires_in_days",
         )
-    name, known = _valid_name(name), _valid_scopes(scopes)
+    name, known = valid_name(name), valid_scopes(scopes)
     async with system_transaction(readonly=True) as tx:
         user, place = await _owner(tx, email, tenant_id)
     key, key_hash = new_key()
@@ -324,53 +331,6 @@ async def _living(tx: Transaction, key_id: UUID) -> tuple[ApiKeyTable, UserTable
     if row.revoked_at is not None:
         raise Conflict("This key was revoked. Make a new one.")
     return row, user
-
-
-def _may_give(actor: Actor) -> frozenset[Permission]:
-    # In a tenant that is not theirs platform admins administer without chatting; its people's keys are made all the
-    # same, as those people's own admins would make them.
-    return actor.permissions | ROLE_PERMISSIONS[Role.ADMIN] if actor.may(Permission.PLATFORM) else actor.permissions
-
-
-def _require_gives(actor: Actor, scopes: Sequence[str]) -> None:
-    allowed = set(scopes_to_give(actor))
-    missing = [scope for scope in scopes if scope not in allowed]
-    if missing:
-        raise NotPermitted(f"You do not have the rights of {', '.join(missing)} and cannot give them to a key.")
-
-
-def _require_may_hold(actor: Actor, user: UserTable | None) -> None:
-    """Whoever makes a key could act with it: nobody becomes a platform admin that way."""
-    is_own = user is not None and user.id == actor.user_id
-    if user is not None and user.is_platform_admin and not is_own and not actor.may(Permission.PLATFORM):
-        raise NotPermitted("This person looks after the whole installation. Only they make a key for themselves.")
-
-
-def _valid_name(name: str) -> str:
-    name = " ".join(name.replace("\x00", "").split())
-    if not name:
-        raise InvalidInput("Give the key a name that says what it is for.", param="name")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"The name is longer than {MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
-
-
-def _valid_scopes(scopes: Sequence[str]) -> list[str]:
-    unknown = sorted(set(scopes) - set(SCOPE_PERMISSIONS))
-    if unknown or not scopes:
-        known = ", ".join(SCOPE_PERMISSIONS)
-        raise InvalidInput(f"Unknown scope {', '.join(unknown) or '(none given)'}. There are: {known}.", param="scopes")
-    return [scope for scope in SCOPE_PERMISSIONS if scope in scopes]
-
-
-def _valid_end(expires_at: datetime | None) -> datetime | None:
-    if expires_at is None:
-        return None
-    if expires_at.tzinfo is None:
-        expires_at = expires_at.replace(tzinfo=UTC)
-    if not utc_now() < expires_at <= utc_now() + timedelta(days=_MAX_DAYS):
-        raise InvalidInput("A key ends in the future, and within ten years.", param="expires_at")
-    return expires_at
 
 
 def _facts(row: ApiKeyTable) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chatapp.domain import Actor, Permission
+from chatapp.domain import Actor, Permission, Role
 from chatapp.errors import Conflict, InvalidInput, NotFound, RedisUnavailable
-from chatapp.services import authentication, turn_runner
+from chatapp.services import authentication, invitations, turn_runner
 from chatapp.services.administration import acting_in
+from chatapp.services.invitations import Invited
 from chatapp.services.list_page import ListPage
+from chatapp.services.users import valid_email
 from chatapp.store import audit, deletions, job_queue, tenants, turns
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import TenantDeletionTable, TenantTable
@@ -138,6 +140,27 @@ async def create(actor: Actor, *, name: str) -> TenantView:
     async with transaction(there) as tx:
         await audit.write(tx, "tenant.created", row.id, after={"name": row.name})
     return await _view(row.id)
+
+
+async def create_with_admin(actor: Actor, *, name: str, email: str) -> tuple[TenantView, Invited | None]:
+    """Make a tenant and invite its first admin.
+
+    Args:
+        actor: a platform admin.
+        name: the tenant's.
+        email: the first admin's address; empty: nobody is invited.
+
+    Raises:
+        NotPermitted: the actor is no platform admin.
+        InvalidInput: the name or the address is not valid; nothing was made.
+    """
+    actor.require(Permission.PLATFORM)
+    address = valid_email(email) if email else ""
+    made = await create(actor, name=name)
+    if not address:
+        return made, None
+    invited = await invitations.invite(actor, made.id, email=address, roles=[Role.ADMIN])
+    return await _view(made.id), invited
 
 
 async def rename(actor: Actor, tenant_id: UUID, *, name: str) -> TenantView:

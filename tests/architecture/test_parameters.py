@@ -58,6 +58,7 @@ _STORE_QUERIES = (
     "groups",
     "identity_providers",
     "ingestions",
+    "onboarding",
     "listing",
     "memberships",
     "one_time_links",

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from chatapp.domain import SCOPE_PERMISSIONS, Actor, Permission, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services import authentication, keys
+from chatapp.services import authentication, key_rules, keys
 from chatapp.services.administration import acting_in
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable, AuditTable, MembershipTable, UserTable
@@ -115,7 +115,7 @@ async def test_a_moment_without_a_zone_is_utc(actor: Actor) -> None:
 async def test_a_key_allows_no_more_than_its_maker_may_give(actor: Actor) -> None:
     limited = replace(actor, permissions=frozenset({Permission.ADMIN, Permission.CHAT, Permission.READ_DOCUMENTS}))
 
-    assert keys.scopes_to_give(limited) == ["use:chat"]
+    assert key_rules.scopes_to_give(limited) == ["use:chat"]
     assert await keys.create(limited, name="script", scopes=["use:chat"])
     for scopes in (["admin"], ["use:chat", "read:traces"]):
         with pytest.raises(NotPermitted):
@@ -198,6 +198,14 @@ async def test_a_key_is_made_for_people_of_the_tenant_only(actor: Actor, other_a
         with pytest.raises(NotFound) as caught:
             await keys.create(actor, name="script", scopes=["use:chat"], user_id=user_id)
         assert caught.value.param == "user_id"
+
+
+async def test_an_owner_is_found_by_address_in_the_tenant_only(actor: Actor, other_actor: Actor) -> None:
+    assert await keys.find_owner(actor, actor.email.upper()) == actor.user_id
+    for address in (other_actor.email, "nobody@example.org"):
+        with pytest.raises(InvalidInput) as caught:
+            await keys.find_owner(actor, address)
+        assert caught.value.param == "email"
 
 
 async def test_a_rotated_key_opens_for_its_grace_only(actor: Actor) -> None:

@@ -48,6 +48,21 @@ async def test_a_platform_admin_makes_a_tenant(operator: Actor) -> None:
     assert await tenants.find(operator, str(made.id)) == made.id
 
 
+async def test_a_tenant_is_made_with_its_first_admin(operator: Actor) -> None:
+    made, invited = await tenants.create_with_admin(operator, name="Acme", email="Ada@Example.org")
+    assert (made.users, made.name) == (1, "Acme")
+    assert invited is not None
+    assert (invited.email, invited.roles, invited.status) == ("ada@example.org", ("admin",), "invited")
+    assert invited.invite_link
+
+    alone, nobody = await tenants.create_with_admin(operator, name="Beta", email="")
+    assert (alone.users, nobody) == (0, None)
+    with pytest.raises(InvalidInput) as caught:
+        await tenants.create_with_admin(operator, name="Gamma", email="no address")
+    assert caught.value.param == "email"
+    assert (await tenants.list_tenants(operator, {"q": "Gamma"})).items == []
+
+
 async def test_another_tenants_log_names_a_tenant_by_its_fingerprint_only(operator: Actor) -> None:
     made = await tenants.create(operator, name="Acme")
     await tenants.suspend(operator, made.id, reason="Acme has not paid")
