@@ -2,7 +2,8 @@
 import { useContext, useEffect, useState } from "react";
 import { Link } from "react-router";
 import { DropdownMenu } from "radix-ui";
-import { Keyboard, LogOut, MessageSquare, Monitor, Moon, SlidersHorizontal, Sun } from "lucide-react";
+import { toast } from "sonner";
+import { Building2, Keyboard, LogOut, MessageSquare, Monitor, Moon, SlidersHorizontal, Sun, UserRound } from "lucide-react";
 import { ColorModeContext } from "$/utils/context";
 import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
 
@@ -18,7 +19,10 @@ export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
           <span className="avatar" aria-hidden>
             {(name || "?").slice(0, 1).toUpperCase()}
           </span>
-          <span className="account-name">{name || "\u00A0"}</span>
+          <span className="account-name">
+            {name || "\u00A0"}
+            {isOfSeveral(me) && !isAdmin && <span className="account-tenant">{me.tenant_name}</span>}
+          </span>
         </button>
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
@@ -37,6 +41,10 @@ export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
             ))}
           </DropdownMenu.RadioGroup>
           <DropdownMenu.Separator className="menu-line" />
+          {isOfSeveral(me) && <TenantItems me={me} isAdmin={isAdmin} />}
+          <DropdownMenu.Item className="menu-item" asChild onSelect={onNavigate}>
+            <Link to="/account"><UserRound size={15} aria-hidden /> Account</Link>
+          </DropdownMenu.Item>
           {mayAdminister(me) && (
             <DropdownMenu.Item className="menu-item" asChild onSelect={onNavigate}>
               <Link to={isAdmin ? "/" : "/admin"}>
@@ -54,6 +62,41 @@ export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
   );
+}
+
+const isOfSeveral = (me) => me?.tenants?.length > 1;
+
+function TenantItems({ me, isAdmin }) {
+  const choose = async (id) => {
+    if (id === me.tenant_id) return;
+    const problem = await switchTenant(id, isAdmin ? "/admin" : "/");
+    if (problem) toast.error(problem);
+  };
+  return (
+    <>
+      <DropdownMenu.Label className="menu-label">Organisation</DropdownMenu.Label>
+      <DropdownMenu.RadioGroup value={me.tenant_id} onValueChange={choose}>
+        {me.tenants.map((tenant) => (
+          <DropdownMenu.RadioItem key={tenant.id} value={tenant.id} className="menu-item">
+            <Building2 size={15} aria-hidden /> <span className="menu-text">{tenant.name}</span>
+            <DropdownMenu.ItemIndicator className="menu-dot" />
+          </DropdownMenu.RadioItem>
+        ))}
+      </DropdownMenu.RadioGroup>
+      <DropdownMenu.Separator className="menu-line" />
+    </>
+  );
+}
+
+/** Look at another tenant from now on. A full load: nothing of the one before stays in the page.
+ *  @returns {Promise<string>} why it did not work */
+export async function switchTenant(id, path = "/admin") {
+  const body = JSON.stringify({ tenant_id: id });
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("/auth/tenant", { method: "POST", credentials: "same-origin", headers, body }).catch(() => null);
+  if (!answer?.ok) return (await answer?.json().catch(() => null))?.error?.message ?? "The tenant could not be switched. Try again.";
+  window.location.assign(path);
+  return "";
 }
 
 async function signOut() {
@@ -84,9 +127,17 @@ export function useMe() {
       known.me = await response.json();
       setMe(known.me);
     };
+    const renamed = (event) => {
+      known.me = { ...known.me, name: event.detail };
+      setMe(known.me);
+    };
     ask();
     window.addEventListener("focus", ask);
-    return () => window.removeEventListener("focus", ask);
+    window.addEventListener("chatapp:renamed", renamed);
+    return () => {
+      window.removeEventListener("focus", ask);
+      window.removeEventListener("chatapp:renamed", renamed);
+    };
   }, []);
   return me;
 }

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { Popover } from "radix-ui";
 import * as icons from "./admin_icons.js";
-import { AccountMenu } from "./account.jsx";
+import { AccountMenu, switchTenant } from "./account.jsx";
 import { modifierKey } from "./shortcuts_dialog.jsx";
 
 const { ArrowLeft, Building2, Check, ChevronsUpDown, Dot, PanelLeft, Search } = icons;
@@ -112,15 +112,4 @@ function Tenants({ tenantId, tenants, tenantsFor, onTenants }) {
       {!tenants.length && tenantsFor === wanted && <p className="menu-note">No tenant has this in its name.</p>}
     </>
   );
-}
-
-/** Look at another tenant from now on. A full load: nothing of the one before stays in the page.
- *  @returns {Promise<string>} why it did not work */
-export async function switchTenant(id, path = "/admin") {
-  const body = JSON.stringify({ tenant_id: id });
-  const headers = { "Content-Type": "application/json" };
-  const answer = await fetch("/auth/tenant", { method: "POST", credentials: "same-origin", headers, body }).catch(() => null);
-  if (!answer?.ok) return (await answer?.json().catch(() => null))?.error?.message ?? "The tenant could not be switched. Try again.";
-  window.location.assign(path);
-  return "";
 }

@@ -229,7 +229,9 @@ class _AppShell(rx.Component):
     on_tenants: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
-def app_shell(*content: rx.Component, active: Literal["chat", "documents", "admin"] = "chat") -> rx.Component:
+def app_shell(
+    *content: rx.Component, active: Literal["chat", "documents", "account", "admin"] = "chat"
+) -> rx.Component:
     """The frame around a page's content.
 
     The page's `on_load` has to begin with `SidebarState.load`, in the admin section followed by `ShellState.load`.

@@ -21,6 +21,7 @@ STYLESHEETS = (
     "styles/answer.css",
     "styles/document_view.css",
     "styles/documents.css",
+    "styles/account.css",
     "styles/admin.css",
 )
 """In `assets/`, in the order they are loaded."""
