@@ -1,8 +1,9 @@
 /* One answer: what happens while it forms, its text as it is written, its sources, and how it ended. */
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef } from "react";
 import { CircleAlert, RotateCcw, Square } from "lucide-react";
+import { announce, openAnnouncer } from "./announcer.js";
 import { CitationContext, Markdown } from "./markdown.jsx";
-import { CitationChip, SourcesRow } from "./citations.jsx";
+import { CitationChip, SourcesRow, readCitations } from "./citations.jsx";
 import { retryTurn, useTurn } from "./turn_stream.js";
 
 export function Answer({ turnId, wasFinished = false, onCite, onRegenerate, children }) {
@@ -11,6 +12,7 @@ export function Answer({ turnId, wasFinished = false, onCite, onRegenerate, chil
   const cite = useCallback((number, offset) => onCite?.({ turnId, number, offset }), [turnId, onCite]);
   /* Only these two change what a chip shows; the text around them changes at each flush. */
   const { sources, done } = turn;
+  useSpokenAnswer(turn, wasFinished);
   const drawCitation = useMemo(() => {
     const known = { sources, done };
     return ({ number, offset }) => <CitationChip turn={known} number={number} offset={offset} onOpen={cite} />;
@@ -25,7 +27,6 @@ export function Answer({ turnId, wasFinished = false, onCite, onRegenerate, chil
       {turn.phase === "failed" && <Failure message={turn.problem} onRetry={() => retryTurn(turnId)} />}
       {turn.phase === "done" && <Ending turn={turn} onRegenerate={onRegenerate} />}
       {turn.phase === "done" && <SourcesRow turn={turn} onOpen={cite} />}
-      {!wasFinished && <SpokenAnswer turn={turn} />}
       {children}
     </article>
   );
@@ -74,25 +75,29 @@ function Failure({ message, onRetry }) {
   );
 }
 
-/* Reads the answer to a screen reader in whole sentences while it forms. */
-function SpokenAnswer({ turn }) {
-  const [spoken, setSpoken] = useState("");
+/* Reads the answer to a screen reader in whole sentences while it forms, and says when it is complete. */
+function useSpokenAnswer(turn, wasFinished) {
   const place = useRef(0);
   const isDone = turn.phase === "done";
   useEffect(() => {
-    if (place.current >= turn.text.length) return;
+    if (!wasFinished) openAnnouncer();
+  }, [wasFinished]);
+  useEffect(() => {
+    if (wasFinished) place.current = turn.text.length;
+    if (wasFinished || (!turn.text && !isDone)) return;
     const fresh = turn.text.slice(place.current);
     const end = isDone ? fresh.length : lastSentenceEnd(fresh);
     /* Sentences come in groups, so that the voice is not cut off by the next one. */
-    if (!end || (!isDone && end < 120)) return;
+    if (!isDone && end < 120) return;
     place.current += end;
-    setSpoken(readable(fresh.slice(0, end)));
-  }, [turn.text, isDone]);
-  return (
-    <p className="visually-hidden" aria-live="polite">
-      {spoken}
-    </p>
-  );
+    announce(readable(fresh.slice(0, end)) + (isDone ? ` ${ending(turn)}` : ""));
+  }, [turn.text, isDone]); // eslint-disable-line react-hooks/exhaustive-deps
+}
+
+function ending(turn) {
+  if (turn.done.status !== "completed") return "";
+  const count = new Set(readCitations(turn).map((citation) => citation.number)).size;
+  return count ? `End of the answer, ${count === 1 ? "one source" : `${count} sources`}.` : "End of the answer.";
 }
 
 function lastSentenceEnd(text) {

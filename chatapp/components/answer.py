@@ -16,7 +16,7 @@ PACKAGES = (
 """npm packages of an answer, for every component that holds one."""
 
 # The parts the component is made of; they stand beside it among the assets.
-for _part in ("turn_stream.js", "markdown_blocks.js", "markdown.jsx", "citations.jsx"):
+for _part in ("turn_stream.js", "markdown_blocks.js", "markdown.jsx", "citations.jsx", "announcer.js"):
     local_asset(_part)
 
 

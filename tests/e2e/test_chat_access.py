@@ -79,12 +79,32 @@ async def test_on_a_phone_the_menu_is_a_drawer_and_controls_are_large_enough(ope
     await expect(drawer).to_have_count(0)
 
 
-async def test_an_answer_is_read_out_in_whole_sentences(open_page: OpenPage) -> None:
+_HEAR = """() => {
+    window.heard = [];
+    new MutationObserver((changes) => {
+        for (const change of changes)
+            if (change.target.closest?.("[aria-live=polite]"))
+                for (const node of change.addedNodes) window.heard.push(node.textContent);
+    }).observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+async def test_an_answer_is_read_out_once_and_stands_on_the_page_once(open_page: OpenPage) -> None:
     page = await open_page("/")
-    answer = await ask(page, "How fast are refunds paid?")
-    await expect(answer.locator("[aria-live=polite]")).to_contain_text("14 days")
+    await page.evaluate(_HEAR)
+    await ask(page, "How fast are refunds paid?")
+    heard = " ".join(await page.evaluate("window.heard"))
+    assert heard.count("14 days") == 1
+    assert heard.endswith("End of the answer, one source.")
+    region = page.locator(".announcer")
+    await expect(region).to_be_attached()
+    await expect(region).to_be_empty()
+    tree = await page.locator("body").aria_snapshot()
+    assert tree.count("paid within 14 days") == 1
     await page.reload()
-    await expect((await finished(page)).locator("[aria-live=polite]")).to_have_count(0)
+    await page.evaluate(_HEAR)
+    await finished(page)
+    assert await page.evaluate("window.heard") == []
 
 
 async def test_the_theme_is_there_before_the_first_picture_and_is_kept(open_page: OpenPage) -> None:
