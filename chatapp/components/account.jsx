@@ -6,16 +6,18 @@ import { toast } from "sonner";
 import { Building2, Keyboard, LogOut, MessageSquare, Monitor, Moon, SlidersHorizontal, Sun, UserRound } from "lucide-react";
 import { ColorModeContext } from "$/utils/context";
 import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
+import { useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
 
 export const mayAdminister = (me) => Boolean(me?.permissions?.includes("read_admin"));
 
 export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
+  const isAlive = useIsAlive();
   const { rawColorMode, setColorMode } = useContext(ColorModeContext);
   const name = me?.name || me?.email || "";
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
-        <button type="button" className="account" aria-label={`Account of ${name || "me"}`}>
+        <button type="button" className="account" aria-label={`Account of ${name || "me"}`} disabled={!isAlive}>
           <span className="avatar" aria-hidden>
             {(name || "?").slice(0, 1).toUpperCase()}
           </span>

@@ -1,10 +1,10 @@
 /* The frame of every page: sidebar, main part, shortcuts, and the way out when the sign-in has ended. */
-import { useCallback, useContext, useEffect, useState } from "react";
+import { useCallback, useContext, useEffect, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { Dialog } from "radix-ui";
 import { Files, Menu, PanelLeft, Search, SlidersHorizontal, SquarePen, WifiOff } from "lucide-react";
 import { EventLoopContext } from "$/utils/context";
-import { signal, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { onOtherTab, signal, tellOtherTabs, useConversationId, useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { AccountMenu, mayAdminister, useMe } from "./account.jsx";
 import { AdminSidebar } from "./admin_sidebar.jsx";
 import { History, useConversations } from "./history.jsx";
@@ -33,12 +33,19 @@ export function AppShell({ active, children, ...props }) {
     props.onDelete(id);
     if (id === activeId) navigate("/");
   };
+  /* Who has gone on to another conversation meanwhile stays there. */
+  const restore = (id, wasOpen) => {
+    props.onRestore(id);
+    if (wasOpen && window.location.pathname === "/") navigate(`/c/${id}`);
+  };
+  useOtherTabs(props.changed, props.onReload);
   const Side = active === "admin" ? AdminSidebar : Sidebar;
   const sidebar = (
     <Side
       {...props}
       {...{ active, activeId, me, conversations }}
       onDelete={remove}
+      onRestore={restore}
       onNavigate={() => setDrawerOpen(false)}
       onNew={newConversation}
       onSearch={() => setDialog("search")}
@@ -82,6 +89,20 @@ export function AppShell({ active, children, ...props }) {
   );
 }
 
+/* A conversation that was deleted or brought back here changes the list of the other tabs too. */
+function useOtherTabs(changed, onReload) {
+  const told = useRef(0);
+  useEffect(() => {
+    const fresh = (changed ?? []).filter((each) => each.order > told.current);
+    for (const each of fresh) {
+      if (each.is_deleted || each.is_restored) tellOtherTabs({ changed: each.id });
+      told.current = each.order;
+    }
+    if (!changed?.length) told.current = 0;
+  }, [changed]);
+  useEffect(() => onOtherTab(() => onReload()));
+}
+
 /* Says that the socket is away, once that lasts longer than a blink. What is being written goes on meanwhile. */
 function Offline() {
   const [, problems] = useContext(EventLoopContext);
@@ -108,15 +129,16 @@ function useTitle(conversation) {
 }
 
 function TopBar({ isFolded, onOpen, onUnfold, onNew }) {
+  const isAlive = useIsAlive();
   return (
     <div className={`top-bar${isFolded ? " folded" : ""}`}>
-      <button type="button" className="icon-button phone-only" aria-label="Open menu" onClick={onOpen}>
+      <button type="button" className="icon-button phone-only" aria-label="Open menu" disabled={!isAlive} onClick={onOpen}>
         <Menu size={20} />
       </button>
       <button type="button" className="icon-button wide-only" aria-label="Show sidebar" title="Show sidebar" onClick={onUnfold}>
         <PanelLeft size={18} />
       </button>
-      <button type="button" className="icon-button" aria-label="New conversation" title="New conversation" onClick={onNew}>
+      <button type="button" className="icon-button" aria-label="New conversation" title="New conversation" disabled={!isAlive} onClick={onNew}>
         <SquarePen size={18} />
       </button>
     </div>
@@ -124,6 +146,7 @@ function TopBar({ isFolded, onOpen, onUnfold, onNew }) {
 }
 
 function Sidebar({ active, activeId, me, conversations, onNew, onSearch, onShortcuts, onFold, onNavigate, ...rest }) {
+  const isAlive = useIsAlive();
   return (
     <nav className="sidebar" aria-label="Main">
       <div className="sidebar-head">
@@ -135,10 +158,10 @@ function Sidebar({ active, activeId, me, conversations, onNew, onSearch, onShort
           <PanelLeft size={17} />
         </button>
       </div>
-      <button type="button" className="side-row" onClick={onNew}>
+      <button type="button" className="side-row" disabled={!isAlive} onClick={onNew}>
         <SquarePen size={16} aria-hidden /> New conversation
       </button>
-      <button type="button" className="side-row" onClick={onSearch}>
+      <button type="button" className="side-row" disabled={!isAlive} onClick={onSearch}>
         <Search size={16} aria-hidden /> Search <kbd>{modifierKey()} K</kbd>
       </button>
       <Link to="/documents" className={`side-row${active === "documents" ? " active" : ""}`} aria-current={active === "documents" ? "page" : undefined} onClick={onNavigate}>

@@ -15,6 +15,7 @@ from chatapp.components.uploads import activity_tray
 from chatapp.domain import Permission, utc_now
 from chatapp.services import conversations, palette, tenants
 from chatapp.services.conversations import ConversationSummary
+from chatapp.services.palette import PaletteItem
 
 PAGE_SIZE = 60
 """Conversations loaded at once; the sidebar's "Show older" loads as many again."""
@@ -48,6 +49,7 @@ class ConversationChange(ConversationItem):
     """One conversation that came, changed or went since the list was loaded."""
 
     is_deleted: bool
+    is_restored: bool
     order: int
     """Grows with each change."""
 
@@ -60,6 +62,10 @@ class FoundItem(TypedDict):
     id: str
     title: str
     note: str
+    snippet: str
+    """Where the words stand in a conversation; empty when only its title holds them."""
+    updated_at: float
+    """Seconds since 1970 for a conversation, 0 for everything else."""
 
 
 class TenantItem(TypedDict):
@@ -74,6 +80,18 @@ def conversation_item(view: ConversationSummary) -> ConversationItem:
     """A conversation as the sidebar lists it."""
     return ConversationItem(
         id=str(view.id), title=view.title, is_pinned=view.is_pinned, updated_at=view.updated_at.timestamp()
+    )
+
+
+def found_item(found: PaletteItem) -> FoundItem:
+    """Something found as the palette lists it."""
+    return FoundItem(
+        kind=found.kind,
+        id=str(found.id),
+        title=found.title,
+        note=found.note,
+        snippet=found.snippet,
+        updated_at=found.updated_at.timestamp() if found.updated_at else 0,
     )
 
 
@@ -106,7 +124,7 @@ class SidebarState(MemberState, rx.State):
     async def search(self, text: str) -> None:
         """Look for words in everything the person may go to."""
         found = await palette.search(current_actor(), text)
-        self.results = [FoundItem(kind=each.kind, id=str(each.id), title=each.title, note=each.note) for each in found]
+        self.results = [found_item(each) for each in found]
         self.results_for = text
 
     @rx.event
@@ -130,7 +148,13 @@ class SidebarState(MemberState, rx.State):
     @rx.event
     async def restore(self, conversation_id: str) -> None:
         """Take a deletion back."""
-        self._put(conversation_item(await conversations.restore(current_actor(), UUID(conversation_id))))
+        restored = await conversations.restore(current_actor(), UUID(conversation_id))
+        self._put(conversation_item(restored), is_restored=True)
+
+    @rx.event
+    async def reload(self) -> None:
+        """Load the list again: another tab has changed it."""
+        await self._load()
 
     async def _load(self) -> None:
         actor = current_actor()
@@ -153,7 +177,7 @@ class SidebarState(MemberState, rx.State):
             opened = await conversations.open(current_actor(), UUID(conversation_id))
             self._put(conversation_item(opened.summary))
 
-    def _put(self, item: ConversationItem, *, is_deleted: bool = False) -> None:
+    def _put(self, item: ConversationItem, *, is_deleted: bool = False, is_restored: bool = False) -> None:
         self._order += 1
         change = ConversationChange(
             id=item["id"],
@@ -161,6 +185,7 @@ class SidebarState(MemberState, rx.State):
             is_pinned=item["is_pinned"],
             updated_at=item["updated_at"],
             is_deleted=is_deleted,
+            is_restored=is_restored,
             order=self._order,
         )
         self.changed = [*self.changed[1 - MAX_CHANGES :], change]
@@ -221,6 +246,7 @@ class _AppShell(rx.Component):
     tenants_for: rx.Var[str]
 
     on_more: rx.EventHandler[rx.event.no_args_event_spec]
+    on_reload: rx.EventHandler[rx.event.no_args_event_spec]
     on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_rename: rx.EventHandler[_id_and_title]
     on_pin: rx.EventHandler[_id_and_pin]
@@ -260,6 +286,7 @@ def app_shell(
         results=SidebarState.results,
         results_for=SidebarState.results_for,
         on_more=SidebarState.more,
+        on_reload=SidebarState.reload,
         on_search=SidebarState.search,
         on_rename=SidebarState.rename,
         on_pin=SidebarState.pin,

@@ -62,6 +62,26 @@ export function showPending(question, replaces = "") {
   setChat({ pending: { key: `pending-${pendingCount}`, question, replaces, after: state.lastTurn } });
 }
 
+const never = () => () => {};
+
+/* Whether the page's script has taken over. Until then its controls do nothing, and say so by being disabled. */
+export function useIsAlive() {
+  return useSyncExternalStore(never, () => true, () => false);
+}
+
+/* What happened here to a conversation, for the other tabs of the same person. */
+const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("chatapp");
+
+export function tellOtherTabs(message) {
+  tabs?.postMessage(message);
+}
+
+export function onOtherTab(handle) {
+  const listener = (event) => handle(event.data);
+  tabs?.addEventListener("message", listener);
+  return () => tabs?.removeEventListener("message", listener);
+}
+
 /* Signals that are moments, not state. */
 const moments = new EventTarget();
 

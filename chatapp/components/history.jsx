@@ -6,9 +6,10 @@ import { Ellipsis, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
 import { toast } from "sonner";
 
 const DAY_MS = 86_400_000;
-const GROUPS = ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Older"];
+export const DAYS = ["Today", "Yesterday", "Last 7 days", "Last 30 days", "Older"];
+const GROUPS = ["Pinned", ...DAYS];
 
-function groupOf(conversation, now) {
+export function groupOf(conversation, now) {
   if (conversation.is_pinned) return "Pinned";
   const today = new Date(now);
   today.setHours(0, 0, 0, 0);
@@ -85,7 +86,7 @@ function HistoryRow({ conversation, isActive, onRename, onPin, onDelete, onResto
   const { id, title, is_pinned: isPinned } = conversation;
   const remove = () => {
     onDelete(id);
-    toast(`“${shorten(title)}” was deleted`, { action: { label: "Undo", onClick: () => onRestore(id) }, duration: 8000 });
+    toast(`“${shorten(title)}” was deleted`, { action: { label: "Undo", onClick: () => onRestore(id, isActive) }, duration: 8000 });
   };
   if (isRenaming) {
     return (

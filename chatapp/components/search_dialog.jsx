@@ -1,8 +1,9 @@
 /* Ctrl+K: begin a conversation, go to a page, or find what was asked and answered, documents, people and tenants. */
-import { useEffect, useMemo, useRef, useState } from "react";
+import { Fragment, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { Dialog } from "radix-ui";
 import { Building2, FileText, Files, MessageSquare, Search, SlidersHorizontal, SquarePen, User } from "lucide-react";
+import { DAYS, groupOf } from "./history.jsx";
 
 const WAIT_MS = 160;
 const RECENT = 5;
@@ -43,7 +44,7 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
 
   const pages = useMemo(() => listPages(navigation, me), [navigation, me]);
   const entries = useMemo(
-    () => listEntries({ wanted, conversations, pages, results: resultsFor === wanted ? results : [], recent: readRecent() }),
+    () => listEntries({ wanted, conversations, pages, results: resultsFor === wanted ? results : null, recent: readRecent() }),
     [wanted, conversations, pages, results, resultsFor],
   );
   const choose = (entry) => {
@@ -70,6 +71,7 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
   useEffect(() => {
     list.current?.querySelector(`#search-${index}`)?.scrollIntoView({ block: "nearest" });
   }, [index]);
+  const words = useMemo(() => wordsPattern(wanted), [wanted]);
   const isSearching = wanted && resultsFor !== wanted;
   const groups = [...new Set(entries.map((entry) => entry.group))];
 
@@ -106,8 +108,15 @@ function SearchBody({ conversations, results, resultsFor, onSearch, onNew, onClo
                 onClick={() => choose(entry)}
               >
                 <entry.icon size={16} aria-hidden />
-                <span className="search-title">{entry.title}</span>
+                <span className="search-title">
+                  <Marked text={entry.title} words={words} />
+                </span>
                 {entry.note && <span className="search-note">{entry.note}</span>}
+                {entry.snippet && (
+                  <span className="search-snippet">
+                    <Marked text={entry.snippet} words={words} />
+                  </span>
+                )}
               </li>
             ))}
           </ul>
@@ -139,16 +148,33 @@ function listEntries({ wanted, conversations, pages, results, recent }) {
     return [...recent, ...pages.filter((page) => !page.isAdmin && !known.has(page.to)), ...latest.filter((entry) => !known.has(entry.to)), ...pages.filter((page) => page.isAdmin && !known.has(page.to))].sort(byGroup);
   }
   const fits = (page) => `${page.title} ${page.note ?? ""} ${page.words}`.toLowerCase().includes(words);
+  /* Until the server has answered, those whose name holds the words are there. */
   const byTitle = conversations.filter((each) => each.title.toLowerCase().includes(words)).slice(0, 20);
-  const known = new Set(byTitle.map((each) => each.id));
-  const found = results.filter((each) => !known.has(each.id)).map((each) => ({ key: `${each.kind} ${each.id}`, title: each.title || "Untitled", note: each.note, kind: each.kind, to: KINDS[each.kind].to(each.id), icon: KINDS[each.kind].icon, group: KINDS[each.kind].group }));
-  return [...pages.filter(fits), ...byTitle.map(ofConversation), ...found].sort(byGroup);
+  const found = results ? results.map(ofResult) : byTitle.map(ofConversation);
+  const now = Date.now();
+  const dated = found.map((entry) => (entry.kind === "conversation" ? { ...entry, group: `Conversations · ${groupOf(entry, now)}` } : entry));
+  return [...pages.filter(fits), ...dated].sort(byGroup);
 }
 
-const GROUPS = ["Recent", "Pages", "Conversations", "Documents", "People", "Tenants"];
+const GROUPS = ["Recent", "Pages", "Conversations", ...DAYS.map((day) => `Conversations · ${day}`), "Documents", "People", "Tenants"];
 const byGroup = (one, other) => GROUPS.indexOf(one.group) - GROUPS.indexOf(other.group);
 
-const ofConversation = (each) => ({ key: each.id, title: each.title, note: each.snippet ?? "", kind: "conversation", to: `/c/${each.id}`, icon: MessageSquare, group: "Conversations" });
+const ofConversation = (each) => ({ key: each.id, title: each.title, note: "", kind: "conversation", updated_at: each.updated_at, to: `/c/${each.id}`, icon: MessageSquare, group: "Conversations" });
+
+function ofResult({ kind, id, title, note, snippet, updated_at }) {
+  const { icon, group, to } = KINDS[kind];
+  return { key: `${kind} ${id}`, title: title || "Untitled", note, snippet, updated_at, kind, to: to(id), icon, group };
+}
+
+function wordsPattern(wanted) {
+  const words = wanted.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return words.length ? new RegExp(`(${words.join("|")})`, "gi") : null;
+}
+
+function Marked({ text, words }) {
+  if (!words) return text;
+  return text.split(words).map((part, index) => (index % 2 ? <mark key={index}>{part}</mark> : <Fragment key={index}>{part}</Fragment>));
+}
 
 /* The last places gone to from here, kept in this browser until the person signs out. */
 const KEY = "recent:palette";

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, utc_now
-from chatapp.errors import InvalidInput
+from chatapp.errors import InvalidInput, NotFound
 from chatapp.services import collections
+from chatapp.services.snippets import snippet
 from chatapp.services.turn_views import TurnView, branch, sibling_ids
 from chatapp.store import audit, conversations, feedback, turns
 from chatapp.store.database import system_transaction, transaction
@@ -78,6 +79,34 @@ async def list_conversations(
         words = search.replace("\x00", " ") if search else None
         rows = await conversations.list_own(tx, search=words, limit=limit, after=after)
     return [ConversationSummary.from_row(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundConversation:
+    """A conversation that holds the words searched for."""
+
+    summary: ConversationSummary
+    snippet: str
+    """Where they stand in what was asked and answered; empty when the title alone holds them."""
+
+
+async def search(actor: Actor, text: str, *, limit: int = 30) -> list[FoundConversation]:
+    """The actor's conversations that hold all words of a text, the latest first.
+
+    Args:
+        actor: whose.
+        text: words, each looked for in titles, questions and answers.
+        limit: most conversations, 1 to 200.
+
+    Raises:
+        NotPermitted: the actor may not chat.
+    """
+    found = await list_conversations(actor, search=text, limit=limit)
+    words = text.replace("\x00", " ").split()
+    async with transaction(actor, readonly=True) as tx:
+        texts = await conversations.texts_with_words(tx, [summary.id for summary in found], words)
+    listed = [FoundConversation(summary, snippet(texts.get(summary.id, ()), words)) for summary in found]
+    return sorted(listed, key=lambda each: each.summary.updated_at, reverse=True)
 
 
 async def open(actor: Actor, conversation_id: UUID) -> ConversationView:  # what a person does with it
@@ -162,6 +191,23 @@ async def restore(actor: Actor, conversation_id: UUID) -> ConversationSummary:
         row.deleted_at = None
         await audit.write(tx, "conversation.restored", row.id, before={"is_deleted": True}, after={"is_deleted": False})
         return ConversationSummary.from_row(row)
+
+
+async def can_be_restored(actor: Actor, conversation_id: UUID | None) -> bool:
+    """Whether this is a deleted conversation of the actor that `restore` would bring back.
+
+    Raises:
+        NotPermitted: the actor may not chat.
+    """
+    actor.require(Permission.CHAT)
+    if conversation_id is None:
+        return False
+    async with transaction(actor, readonly=True) as tx:
+        try:
+            await conversations.get_own(tx, conversation_id, deleted=True)
+        except NotFound:
+            return False
+    return True
 
 
 async def purge_deleted() -> int:

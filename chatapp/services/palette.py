@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -28,6 +29,10 @@ class PaletteItem:
     title: str
     note: str
     """What tells it apart from others with the title."""
+    snippet: str = ""
+    """Where the words stand in a conversation; empty when only its title holds them."""
+    updated_at: datetime | None = None
+    """When a conversation was last asked something."""
 
 
 async def search(actor: Actor, words: str) -> list[PaletteItem]:
@@ -62,8 +67,11 @@ async def tenant_name(actor: Actor) -> str:
 async def _conversations(actor: Actor, words: str) -> list[PaletteItem]:
     if not actor.may(Permission.CHAT):
         return []
-    found = await conversations.list_conversations(actor, search=words, limit=MAX_CONVERSATIONS)
-    return [PaletteItem("conversation", each.id, each.title, "") for each in found]
+    found = await conversations.search(actor, words, limit=MAX_CONVERSATIONS)
+    return [
+        PaletteItem("conversation", each.summary.id, each.summary.title, "", each.snippet, each.summary.updated_at)
+        for each in found
+    ]
 
 
 async def _documents(actor: Actor, words: str) -> list[PaletteItem]:

@@ -62,6 +62,32 @@ async def list_own(
     return (await tx.session.execute(query.limit(limit))).scalars().all()
 
 
+async def texts_with_words(
+    tx: Transaction, conversation_ids: Sequence[UUID], words: Sequence[str]
+) -> dict[UUID, list[str]]:
+    """The questions and answers that hold one of some words, by conversation, in the order they were asked.
+
+    Args:
+        tx: the actor's transaction.
+        conversation_ids: conversations of the actor.
+        words: upper and lower case alike; the first few count.
+    """
+    found: dict[UUID, list[str]] = {}
+    if not conversation_ids or not words:
+        return found
+    table = TurnTable
+    holds = [
+        column.icontains(word, autoescape=True)
+        for word in words[:_MAX_SEARCH_WORDS]
+        for column in (col(table.question), col(table.answer))
+    ]
+    query = select(col(table.conversation_id), col(table.question), col(table.answer))
+    query = query.where(col(table.conversation_id).in_(conversation_ids), or_(*holds)).order_by(col(table.created_at))
+    for conversation_id, question, answer in (await tx.session.execute(query)).all():
+        found.setdefault(conversation_id, []).extend((question, answer))
+    return found
+
+
 async def delete_older(tx: Transaction, *, deleted_before: datetime, limit: int = 200) -> int:
     """Remove deleted conversations for good, with their turns, traces and feedback.
 

@@ -70,6 +70,22 @@ async def test_search_finds_titles_questions_and_answers(actor: Actor) -> None:
     assert await titles("TRAVEL\x00managers") == ["Other"]
 
 
+async def test_what_is_found_shows_where_the_words_stand_the_latest_first(actor: Actor) -> None:
+    answer = f"{'Before. ' * 40}**Travel** abroad needs the finance team's word [1]. {'After. ' * 40}"
+    await add(actor, "Trips", question="Who agrees?", answer=answer, hours_ago=2)
+    pinned = await add(actor, "Travel finance", question="Why?", hours_ago=3)
+    await conversations.pin(actor, pinned, is_pinned=True)
+    trips, by_title = await conversations.search(actor, "FINANCE travel\x00")
+
+    assert (trips.summary.title, by_title.summary.title) == ("Trips", "Travel finance")
+    assert "Travel abroad needs the finance team's word" in trips.snippet
+    assert trips.snippet.startswith("…")
+    assert trips.snippet.endswith("…")
+    assert len(trips.snippet) < 170
+    assert by_title.snippet == ""
+    assert await conversations.search(actor, "nowhere") == []
+
+
 async def test_other_tenants_and_colleagues_conversations_are_not_found(
     actor: Actor, other_actor: Actor, make_actor: MakeActor
 ) -> None:
@@ -77,6 +93,7 @@ async def test_other_tenants_and_colleagues_conversations_are_not_found(
     colleague = await make_actor(tenant=actor.tenant_id)
     for stranger in (other_actor, colleague):
         assert await conversations.list_conversations(stranger, search="Mine") == []
+        assert await conversations.search(stranger, "Mine") == []
         with pytest.raises(NotFound):
             await conversations.open(stranger, mine)
         with pytest.raises(NotFound):
@@ -89,6 +106,7 @@ async def test_other_tenants_and_colleagues_conversations_are_not_found(
             await conversations.list_conversations(stranger, after=mine)
     await conversations.delete(actor, mine)
     for stranger in (other_actor, colleague):
+        assert not await conversations.can_be_restored(stranger, mine)
         with pytest.raises(NotFound):
             await conversations.restore(stranger, mine)
 
@@ -105,7 +123,10 @@ async def test_a_deleted_conversation_can_be_restored(actor: Actor) -> None:
         await conversations.open(actor, mine)
     assert await conversations.list_conversations(actor) == []
 
+    assert await conversations.can_be_restored(actor, mine)
     assert (await conversations.restore(actor, mine)).title == "Mine"
+    assert not await conversations.can_be_restored(actor, mine)
+    assert not await conversations.can_be_restored(actor, None)
     assert len(await conversations.list_conversations(actor)) == 1
 
 
