@@ -4,7 +4,7 @@ import { DropdownMenu } from "radix-ui";
 import { ArrowUp, Check, ChevronDown, CircleAlert, Library, Paperclip, Sparkles, Square } from "lucide-react";
 import { toast } from "sonner";
 import { cancelTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { getChat, onSignal, setChat, showPending, useChat, useConversationId } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { getChat, onSignal, setChat, showPending, useChat, useConversationId, useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { PlaceDialog } from "./place_dialog.jsx";
 
 const MAX_LINES = 10;
@@ -53,7 +53,7 @@ export function Composer(props) {
   const isFirst = useRef(true);
   useEffect(() => {
     /* The box is on the page before its script is: what was typed until then is kept. */
-    const early = isFirst.current ? field.current.value : "";
+    const early = isFirst.current ? field.current.value.replace(/\n+$/, "") : "";
     isFirst.current = false;
     setText(early || openDraft(userId, routeId));
     setProblem("");
@@ -82,7 +82,7 @@ export function Composer(props) {
     setChat({ isNewOnItsWay: !routeId });
     showPending(question);
     write("");
-    askWhenReady(question);
+    askWhenReady(question, routeId);
     field.current.focus();
   };
   const press = (event) => {
@@ -194,15 +194,15 @@ function useFailure(failure, giveBack, setProblem, field) {
 
 /* A question sent before the server has opened the page would go to what was open before: it waits that long. */
 function useWhenReady(isReady, onAsk) {
-  const waiting = useRef("");
+  const waiting = useRef(null);
   useEffect(() => {
     if (!isReady || !waiting.current) return;
-    onAsk(waiting.current);
-    waiting.current = "";
+    onAsk(...waiting.current);
+    waiting.current = null;
   });
-  return (question) => {
-    if (isReady) onAsk(question);
-    else waiting.current = question;
+  return (question, conversationId) => {
+    if (isReady) onAsk(question, conversationId);
+    else waiting.current = [question, conversationId];
   };
 }
 
@@ -241,6 +241,7 @@ function SendButton({ isBusy, isEmpty }) {
 }
 
 function CollectionPicker({ collections = [], chosenCollections, onCollections }) {
+  const isAlive = useIsAlive();
   const all = collections.map((each) => each.id);
   const chosen = chosenCollections?.filter((id) => all.includes(id)) ?? all;
   const toggle = (id) => {
@@ -255,7 +256,7 @@ function CollectionPicker({ collections = [], chosenCollections, onCollections }
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
-        <button type="button" className="picker" aria-label={`Collections asked: ${label}`}>
+        <button type="button" className="picker" aria-label={`Collections asked: ${label}`} disabled={!isAlive}>
           <Library size={15} aria-hidden />
           <span>{label}</span>
           <ChevronDown size={14} aria-hidden />
@@ -293,12 +294,13 @@ function CollectionPicker({ collections = [], chosenCollections, onCollections }
 }
 
 function ModelPicker({ models = [], chosenModel, onModel }) {
+  const isAlive = useIsAlive();
   const chosen = models.find((each) => each.name === chosenModel);
   const label = chosen?.label ?? (chosenModel === "auto" ? "Automatic" : chosenModel);
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
-        <button type="button" className="picker" aria-label={`Model: ${label}`}>
+        <button type="button" className="picker" aria-label={`Model: ${label}`} disabled={!isAlive}>
           <Sparkles size={15} aria-hidden />
           <span>{label}</span>
           <ChevronDown size={14} aria-hidden />

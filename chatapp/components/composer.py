@@ -8,7 +8,7 @@ import reflex as rx
 
 from chatapp.components.answer import PACKAGES
 from chatapp.components.local_asset import local_asset
-from chatapp.components.thread import Failure
+from chatapp.components.thread import Failure, question_and_conversation
 
 local_asset("place_dialog.jsx")
 
@@ -54,6 +54,6 @@ class Composer(rx.Component):
     """Whether there is nothing to write to: the conversation of the address cannot be opened."""
     max_characters: rx.Var[int]
 
-    on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_ask: rx.EventHandler[question_and_conversation]
     on_collections: rx.EventHandler[_chosen]
     on_model: rx.EventHandler[rx.event.passthrough_event_spec(str)]

@@ -1,5 +1,5 @@
 /* Thumbs under an answer: one press rates, then reasons and words may follow; pressing again takes it back. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Popover } from "radix-ui";
 import { ThumbsDown, ThumbsUp } from "lucide-react";
 import { toast } from "sonner";
@@ -37,23 +37,28 @@ async function sendFeedback(traceId, rating, reasons = [], comment = "") {
 export function Feedback({ turnId, initialRating, initialReasons }) {
   const [rating, setRating] = useState(initialRating || null);
   const [open, setOpen] = useState(null);
+  const saved = useRef(rating);
+  const send = useInTurn();
   useEffect(() => {
-    setRating(initialRating || null);
+    saved.current = initialRating || null;
+    setRating(saved.current);
   }, [initialRating]);
 
   const rate = async (value) => {
-    const before = rating;
     const next = rating === value ? null : value;
     setRating(next);
     setOpen(next);
     try {
-      await sendFeedback(turnId, next);
+      await send(() => sendFeedback(turnId, next));
+      saved.current = next;
     } catch {
-      setRating(before);
+      setRating(saved.current);
       setOpen(null);
       toast.error("Your rating was not saved. Try again.");
     }
   };
+  /* The second press of a double click is not a change of mind. */
+  const press = (event, value) => event.detail > 1 || rate(value);
 
   return (
     <span className="feedback">
@@ -66,7 +71,7 @@ export function Feedback({ turnId, initialRating, initialReasons }) {
               aria-label={value === "up" ? "Good answer" : "Bad answer"}
               title={value === "up" ? "Good answer" : "Bad answer"}
               aria-pressed={rating === value}
-              onClick={() => rate(value)}
+              onClick={(event) => press(event, value)}
             >
               {value === "up" ? <ThumbsUp size={16} /> : <ThumbsDown size={16} />}
             </button>
@@ -77,6 +82,7 @@ export function Feedback({ turnId, initialRating, initialReasons }) {
                 turnId={turnId}
                 rating={value}
                 initialReasons={initialRating === value ? initialReasons : []}
+                send={send}
                 onUndo={() => rate(value)}
                 onClose={() => setOpen(null)}
               />
@@ -88,7 +94,17 @@ export function Feedback({ turnId, initialRating, initialReasons }) {
   );
 }
 
-function FeedbackForm({ turnId, rating, initialReasons, onUndo, onClose }) {
+/* Requests one behind the other: what was pressed last is what is kept. */
+function useInTurn() {
+  const last = useRef(Promise.resolve());
+  return (work) => {
+    const mine = last.current.then(work, work);
+    last.current = mine.catch(() => {});
+    return mine;
+  };
+}
+
+function FeedbackForm({ turnId, rating, initialReasons, send, onUndo, onClose }) {
   const [reasons, setReasons] = useState(initialReasons ?? []);
   const [comment, setComment] = useState("");
   const [isSending, setSending] = useState(false);
@@ -99,7 +115,7 @@ function FeedbackForm({ turnId, rating, initialReasons, onUndo, onClose }) {
     event.preventDefault();
     setSending(true);
     try {
-      await sendFeedback(turnId, rating, reasons, comment.trim());
+      await send(() => sendFeedback(turnId, rating, reasons, comment.trim()));
       toast.success("Thank you. This goes to the people who look after the answers.");
       onClose();
     } catch {

@@ -1,12 +1,12 @@
 /* The conversation: questions and answers on the branch shown, and the empty page. */
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useLocation, useNavigate } from "react-router";
+import { useLocation } from "react-router";
 import { ArrowDown, ChevronLeft, ChevronRight, CircleAlert, Info, Pencil, RefreshCw } from "lucide-react";
 import { Answer, Stage } from "$/public/external/chatapp/components/answer/answer.jsx";
 import { CopyButton } from "$/public/external/chatapp/components/answer/markdown.jsx";
 import { withSources } from "$/public/external/chatapp/components/answer/citations.jsx";
 import { readTurn, useIsRunning, useTurn } from "$/public/external/chatapp/components/answer/turn_stream.js";
-import { getChat, openPanel, setChat, showPending, signal, onSignal, takeAddress, useChat, useConversationId } from "./chat_store.js";
+import { getChat, openPanel, setChat, showPending, signal, onOtherTab, onSignal, takeAddress, useChat, useConversationId } from "./chat_store.js";
 import { Feedback } from "./feedback.jsx";
 
 const FINAL = new Set(["completed", "stopped", "failed", "blocked"]);
@@ -39,7 +39,7 @@ function useBranch(opened, recent, epoch) {
 }
 
 export function Thread(props) {
-  const { conversationId, turns: opened, recent, epoch, failure, isLoading, loadError } = props;
+  const { conversationId, turns: opened, recent, epoch, failure, isReady, isLoading, loadError, isDeleted, onOpen } = props;
   const routeId = useConversationId();
   const isSettled = routeId === (conversationId ?? "");
   const pending = useChat((chat) => chat.pending);
@@ -51,7 +51,9 @@ export function Thread(props) {
   const shown = isPendingShown && pending.replaces ? turns.slice(0, turns.findIndex((turn) => turn.id === pending.replaces)) : turns;
   const isRunning = useIsRunning(isPendingShown ? "" : lastId);
 
-  useAddress(conversationId, routeId, isLoading);
+  useAddress(conversationId, routeId);
+  useSettling(isReady && !isSettled && !pending, routeId, onOpen);
+  useOtherTabs(conversationId, onOpen);
   useEffect(() => {
     setChat({ lastTurn: lastId });
     if (pending && !isPendingShown && isSettled) setChat({ pending: null });
@@ -66,13 +68,13 @@ export function Thread(props) {
     setChat({ panel: null, editing: "" });
   }, [routeId]);
 
-  if (loadError && isSettled) return <Problem message={loadError} />;
+  if (loadError && isSettled) return <Problem message={loadError} onRestore={isDeleted ? () => props.onRestore(routeId) : null} />;
   if (!isOurs || (isLoading && !shown.length && !isPendingShown)) return <ThreadSkeleton />;
   if (!shown.length && !isPendingShown) return <EmptyThread {...props} />;
   return (
     <Scroller conversationId={conversationId} turnCount={shown.length + (isPendingShown ? 1 : 0)}>
       {shown.map((turn, index) => (
-        <Turn key={turn.id} turn={turn} isLast={index === shown.length - 1 && !isPendingShown} {...handlersOf(props)} />
+        <Turn key={turn.id} turn={turn} isLast={index === shown.length - 1 && !isPendingShown} isReady={isReady} {...handlersOf(props)} />
       ))}
       {isPendingShown && (
         <section className="turn" key={pending.key}>
@@ -86,22 +88,36 @@ export function Thread(props) {
   );
 }
 
-/* The first answer brings the conversation's id. When the socket was away in between, the server goes by the router's
-   address and shows a new conversation: the page of the one begun is opened then. */
-function useAddress(conversationId, routeId, isLoading) {
+/* The first answer brings the conversation's id. */
+function useAddress(conversationId, routeId) {
   const { key } = useLocation();
-  const navigate = useNavigate();
-  const isBegun = useChat((chat) => chat.begun?.at === key);
   useEffect(() => {
     if (conversationId && !routeId && getChat().isNewOnItsWay) takeAddress(conversationId, key);
-    else if (isBegun && !conversationId && !isLoading) navigate(`/c/${routeId}`, { replace: true });
   }, [conversationId]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => () => setChat({ isNewOnItsWay: false }), []);
 }
 
+const SETTLE_MS = 300;
+
+/* The server opens what the router's address says when a page is entered or the socket comes back. That can be late,
+   behind a question that was asked meanwhile, and does not know the address a new conversation took: then what is
+   shown here is asked for by its id. */
+function useSettling(isUnsettled, routeId, onOpen) {
+  useEffect(() => {
+    if (!isUnsettled) return undefined;
+    const timer = setTimeout(() => onOpen(routeId), SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [isUnsettled, routeId]); // eslint-disable-line react-hooks/exhaustive-deps
+}
+
+/* What another tab deleted or brought back is not shown as it was. */
+function useOtherTabs(conversationId, onOpen) {
+  useEffect(() => onOtherTab(({ changed }) => changed && changed === conversationId && onOpen(conversationId)));
+}
+
 const handlersOf = ({ onSelect, onRegenerate, onEdit }) => ({ onSelect, onRegenerate, onEdit });
 
-function Turn({ turn, isLast, onSelect, onRegenerate, onEdit }) {
+function Turn({ turn, isLast, isReady, onSelect, onRegenerate, onEdit }) {
   const isEditing = useChat((chat) => chat.editing === turn.id);
   const openSource = useCallback((place) => openPanel({ kind: "source", ...place }), []);
   const regenerate = () => {
@@ -113,6 +129,8 @@ function Turn({ turn, isLast, onSelect, onRegenerate, onEdit }) {
     showPending(question, turn.id);
     onEdit(turn.id, question);
   };
+  /* Until the server has opened the page, what is known of a turn may be of before a reload. */
+  const wasFinished = !isReady || FINAL.has(turn.status);
   return (
     <section className="turn" data-turn={turn.id}>
       {isEditing ? (
@@ -120,7 +138,7 @@ function Turn({ turn, isLast, onSelect, onRegenerate, onEdit }) {
       ) : (
         <QuestionBubble question={turn.question} onEdit={() => setChat({ editing: turn.id })} />
       )}
-      <Answer turnId={turn.id} wasFinished={FINAL.has(turn.status)} onCite={openSource} onRegenerate={regenerate}>
+      <Answer turnId={turn.id} wasFinished={wasFinished} onCite={openSource} onRegenerate={regenerate}>
         <TurnActions turn={turn} isLast={isLast} onSelect={onSelect} onRegenerate={regenerate} />
       </Answer>
     </section>
@@ -212,9 +230,15 @@ function TurnActions({ turn, isLast, onSelect, onRegenerate }) {
       <button type="button" className="text-button" onClick={openWhy}>
         <Info size={15} aria-hidden /> Why this answer?
       </button>
-      {done?.model && <span className="model-note">{done.model === "extractive" ? "quoted from the documents" : done.model}</span>}
+      <ModelNote done={done} />
     </div>
   );
+}
+
+function ModelNote({ done }) {
+  const isQuoting = done?.model === "extractive";
+  if (!done?.model || (isQuoting && !done.citations?.length)) return null;
+  return <span className="model-note">{isQuoting ? "quoted from the documents" : done.model}</span>;
 }
 
 function Siblings({ turn, onSelect }) {
@@ -293,7 +317,7 @@ function EmptyThread({ starters, collections, userName, areCollectionsKnown, onA
   const ask = (question) => {
     setChat({ isNewOnItsWay: true });
     showPending(question);
-    onAsk(question);
+    onAsk(question, "");
   };
   const count = (collections ?? []).reduce((sum, each) => sum + each.documents, 0);
   const hasDocuments = !areCollectionsKnown || count > 0;
@@ -349,14 +373,19 @@ function ThreadSkeleton() {
   );
 }
 
-function Problem({ message }) {
+function Problem({ message, onRestore }) {
   return (
     <div className="thread-frame">
       <div className="empty-thread">
         <CircleAlert size={28} aria-hidden />
-        <h1>This conversation cannot be opened</h1>
+        <h1>{onRestore ? "This conversation was deleted" : "This conversation cannot be opened"}</h1>
         <p className="lead">{message}</p>
-        <a className="button primary" href="/">
+        {onRestore && (
+          <button type="button" className="button primary" onClick={onRestore}>
+            Bring it back
+          </button>
+        )}
+        <a className={`button${onRestore ? "" : " primary"}`} href="/">
           New conversation
         </a>
       </div>

@@ -37,6 +37,11 @@ class Failure(TypedDict):
     question: str
 
 
+def question_and_conversation(question: rx.Var[str], conversation_id: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    """What is asked, and where: the conversation that the browser shows, empty for a new one."""
+    return question, conversation_id
+
+
 def _id_and_question(turn_id: rx.Var[str], question: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
     return turn_id, question
 
@@ -53,14 +58,20 @@ class Thread(rx.Component):
     recent: rx.Var[list[TurnItem]]
     epoch: rx.Var[int]
     failure: rx.Var[Failure]
+    is_ready: rx.Var[bool]
+    """Whether the server has opened the page."""
     is_loading: rx.Var[bool]
     load_error: rx.Var[str]
+    is_deleted: rx.Var[bool]
+    """Whether the conversation was deleted and can be brought back."""
     starters: rx.Var[list[str]]
     collections: rx.Var[list[dict[str, object]]]
     are_collections_known: rx.Var[bool]
     user_name: rx.Var[str]
 
-    on_ask: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_ask: rx.EventHandler[question_and_conversation]
+    on_open: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_restore: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_edit: rx.EventHandler[_id_and_question]
     on_regenerate: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_select: rx.EventHandler[rx.event.passthrough_event_spec(str)]

@@ -26,6 +26,10 @@ MAX_RECENT = 3
 MAX_STARTERS = 3
 
 
+_UNKNOWN = "There is no such conversation, or it is not yours."
+_DELETED = "It can be brought back for an hour after it was deleted, with everything asked and answered in it."
+
+
 def turn_item(view: TurnView) -> TurnItem:
     """A turn as the thread needs it."""
     return TurnItem(
@@ -68,6 +72,8 @@ class ChatState(MemberState, rx.State):
     """Grows when `turns` is a branch opened anew."""
     is_loading: bool = True
     load_error: str = ""
+    is_deleted: bool = False
+    """Whether what could not be opened was deleted, and can be brought back."""
     failure: Failure = Failure(count=0, message="", question="")
     collections: list[CollectionItem] = []
     are_collections_known: bool = False
@@ -90,8 +96,24 @@ class ChatState(MemberState, rx.State):
         await self._open(wanted)
 
     @rx.event
-    async def ask(self, question: str) -> AsyncIterator[None]:
+    async def open(self, conversation_id: str) -> None:
+        """Show the conversation that the browser shows; empty: a new one."""
+        await self._open(conversation_id)
+
+    @rx.event
+    async def restore(self, conversation_id: str) -> AsyncIterator[None]:
+        """Bring back a conversation that was deleted while it was open here."""
+        await conversations.restore(current_actor(), _known_uuid(conversation_id))
+        await self._open(conversation_id)
+        yield
+        await self._tell_sidebar()
+
+    @rx.event
+    async def ask(self, question: str, conversation_id: str) -> AsyncIterator[None]:
         """Begin a turn at the end of the branch shown; the browser gives a new conversation its address."""
+        if conversation_id != self.conversation_id:
+            # The browser is ahead: its question overtook the opening of the page.
+            await self._open(conversation_id)
         try:
             view = await turns.start(
                 current_actor(),
@@ -102,7 +124,7 @@ class ChatState(MemberState, rx.State):
                 model=self.chosen_model,
             )
         except AppError as error:
-            self._refuse(error, question)
+            await self._refuse(error, question)
         else:
             self._show_new(view)
             yield
@@ -112,9 +134,10 @@ class ChatState(MemberState, rx.State):
     async def edit(self, turn_id: str, question: str) -> AsyncIterator[None]:
         """Ask again in other words; the turn before stays as a sibling."""
         try:
-            view = await turns.resend(current_actor(), UUID(turn_id), question)
+            asked = _uuids(self.chosen_collections)
+            view = await turns.resend(current_actor(), UUID(turn_id), question, collection_ids=asked)
         except AppError as error:
-            self._refuse(error, question)
+            await self._refuse(error, question)
         else:
             self._show_new(view)
             yield
@@ -124,9 +147,11 @@ class ChatState(MemberState, rx.State):
     async def regenerate(self, turn_id: str) -> AsyncIterator[None]:
         """Answer the same question once more; the answer before stays as a sibling."""
         try:
-            view = await turns.regenerate(current_actor(), UUID(turn_id), model=self.chosen_model)
+            asked = _uuids(self.chosen_collections)
+            model = self.chosen_model
+            view = await turns.regenerate(current_actor(), UUID(turn_id), model=model, collection_ids=asked)
         except AppError as error:
-            self._refuse(error, "")
+            await self._refuse(error, "")
         else:
             self._show_new(view)
             yield
@@ -135,8 +160,12 @@ class ChatState(MemberState, rx.State):
     @rx.event
     async def select(self, turn_id: str) -> None:
         """Show the branch through another sibling."""
-        await turns.select(current_actor(), UUID(turn_id))
-        await self._open(self.conversation_id)
+        try:
+            await turns.select(current_actor(), UUID(turn_id))
+        except NotFound as error:
+            await self._refuse(error, "")
+        else:
+            await self._open(self.conversation_id)
 
     @rx.event
     async def choose_collections(self, collection_ids: list[str] | None) -> None:
@@ -151,11 +180,11 @@ class ChatState(MemberState, rx.State):
     async def _open(self, conversation_id: str) -> None:
         try:
             view = await conversations.open(current_actor(), _known_uuid(conversation_id)) if conversation_id else None
+            self.load_error, self.is_deleted = "", False
         except NotFound:
-            self.load_error = "There is no such conversation, or it is not yours."
+            self.is_deleted = await conversations.can_be_restored(current_actor(), _uuid(conversation_id))
+            self.load_error = _DELETED if self.is_deleted else _UNKNOWN
             view = None
-        else:
-            self.load_error = ""
         if conversation_id != self.conversation_id:
             self.chosen_collections = None
         self.turns = [turn_item(each) for each in view.turns] if view else []
@@ -200,8 +229,16 @@ class ChatState(MemberState, rx.State):
         sidebar = await self.get_state(SidebarState)
         await sidebar._refresh(self.conversation_id)
 
-    def _refuse(self, error: AppError, question: str) -> None:
-        self.failure = Failure(count=self.failure["count"] + 1, message=error.message, question=question)
+    async def _refuse(self, error: AppError, question: str) -> None:
+        message = error.message
+        if isinstance(error, NotFound) and error.param == "collections":
+            await self._load_choices()
+            self.chosen_collections = self._still_there(_uuids(self.chosen_collections))
+            message = "A collection you had chosen is gone. Look at what is asked now, and send it again."
+        elif isinstance(error, NotFound):
+            await self._open(self.conversation_id)
+            message = self.load_error or message
+        self.failure = Failure(count=self.failure["count"] + 1, message=message, question=question)
 
 
 async def _starters(actor: Actor) -> list[str]:
@@ -220,7 +257,10 @@ def _known_uuid(text: str) -> UUID:
 
 
 def _uuid(text: str) -> UUID | None:
-    return UUID(text) if text else None
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 def _uuids(texts: Sequence[str] | None) -> list[UUID] | None:
@@ -237,13 +277,17 @@ def chat_page() -> rx.Component:
                     recent=ChatState.recent,
                     epoch=ChatState.epoch,
                     failure=ChatState.failure,
+                    is_ready=rx.State.is_hydrated,
                     is_loading=ChatState.is_loading,
                     load_error=ChatState.load_error,
+                    is_deleted=ChatState.is_deleted,
                     starters=ChatState.starters,
                     collections=ChatState.collections,
                     are_collections_known=ChatState.are_collections_known,
                     user_name=ChatState.user_name,
                     on_ask=ChatState.ask,
+                    on_open=ChatState.open,
+                    on_restore=ChatState.restore,
                     on_edit=ChatState.edit,
                     on_regenerate=ChatState.regenerate,
                     on_select=ChatState.select,

@@ -218,41 +218,52 @@ async def _launch(actor: Actor, row: TurnTable, plan: Plan) -> TurnView:
     return await get(actor, row.id)
 
 
-async def regenerate(actor: Actor, turn_id: UUID, *, model: str | None = None) -> TurnView:
+Choice = Sequence[UUID] | Literal["as_before"] | None
+"""Collections to ask: these, those of the question before as far as they are still there, or every readable one."""
+
+
+async def regenerate(
+    actor: Actor, turn_id: UUID, *, model: str | None = None, collection_ids: Choice = "as_before"
+) -> TurnView:
     """Ask the same question again, as a sibling.
 
     Args:
         actor: who asked.
         turn_id: the turn to answer once more; it stays.
         model: another model this time.
+        collection_ids: what to search this time.
 
     Raises:
         NotPermitted: the actor may not chat any more.
-        NotFound: no such turn of this actor, or its model or collections are gone.
+        NotFound: no such turn of this actor, or its model or a collection named is gone.
     """
-    return await _again(actor, turn_id, question=None, model=model)
+    return await _again(actor, turn_id, collection_ids, model=model)
 
 
-async def resend(actor: Actor, turn_id: UUID, question: str) -> TurnView:
+async def resend(actor: Actor, turn_id: UUID, question: str, *, collection_ids: Choice = "as_before") -> TurnView:
     """Ask an edited question in the place of an earlier one, as its sibling.
 
     Raises:
         NotPermitted: the actor may not chat any more.
         InvalidInput: the question is empty or too long.
-        NotFound: no such turn of this actor, or its model or collections are gone.
+        NotFound: no such turn of this actor, or its model or a collection named is gone.
     """
-    return await _again(actor, turn_id, question=valid_question(question, get_settings().max_question_characters))
+    question = valid_question(question, get_settings().max_question_characters)
+    return await _again(actor, turn_id, collection_ids, question=question)
 
 
-async def _again(actor: Actor, turn_id: UUID, *, question: str | None, model: str | None = None) -> TurnView:
+async def _again(
+    actor: Actor, turn_id: UUID, wanted: Choice, *, question: str = "", model: str | None = None
+) -> TurnView:
     actor.require(Permission.CHAT)
     async with transaction(actor, readonly=True) as tx:
         earlier = await turns.get_own(tx, turn_id)
     request = {**earlier.request, **({"model": model} if model else {})}
-    # A collection deleted since must not keep its conversation from ever being asked again.
-    chosen = request["collections"]
-    kept = await collections.still_readable(actor, None if chosen is None else [UUID(each) for each in chosen])
-    request["collections"] = None if kept is None else [str(each) for each in kept]
+    if wanted == "as_before":
+        # A collection deleted since must not keep its conversation from ever being asked again.
+        chosen = request["collections"]
+        wanted = await collections.still_readable(actor, None if chosen is None else [UUID(each) for each in chosen])
+    request["collections"] = None if wanted is None else [str(each) for each in wanted]
     plan = await make_plan(actor, request)
     async with transaction(actor) as tx:
         place = _Place(earlier.conversation_id, earlier.parent_id)

@@ -292,5 +292,10 @@ async def test_a_deleted_collection_does_not_keep_its_conversation_from_being_as
         again = await turns.regenerate(actor, turn.id)
         await turns.wait(actor, again.id)
         assert (await conversations.open(actor, turn.conversation_id)).summary.collection_ids == left
+        with pytest.raises(NotFound):
+            await turns.regenerate(actor, turn.id, collection_ids=[gone])
+    other = await turns.resend(actor, both.id, "Nothing?", collection_ids=[])
+    await turns.wait(actor, other.id)
+    assert (await conversations.open(actor, other.conversation_id)).summary.collection_ids == ()  # type: ignore[arg-type]
     with pytest.raises(NotFound):
         await turns.start(actor, question="One?", model=model, collection_ids=[gone])
