@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from chatapp.domain import DocumentStatus, RetrievedChunk
-from chatapp.errors import InvalidInput, NotFound
+from chatapp.domain import Actor, DocumentStatus, RetrievedChunk
+from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.services import collections, documents, search
 from chatapp.services.collections import CollectionView
 from chatapp.services.document_views import DocumentView
@@ -133,10 +133,21 @@ async def create(actor: SignedIn, body: NewVectorStore) -> dict[str, Any]:
     file_ids = [parse_id(text, "file_ids") for text in body.file_ids]
     name = body.name if body.name is not None else f"Vector store {uuid4().hex[:8]}"
     granted = None if body.grants is None else as_grants(body.grants)
+    await _require_in_no_collection(actor, file_ids)
     view = await collections.create(actor, name=name, description=body.description, granted=granted)
     for file_id in file_ids:
         await documents.attach(actor, file_id, view.id)
     return vector_store_object(await collections.get(actor, view.id) if file_ids else view)
+
+
+async def _require_in_no_collection(actor: Actor, file_ids: list[UUID]) -> None:
+    # Asked before there is a collection, so that a wrong id leaves none behind.
+    found = {view.id: view for view in await documents.list_by_ids(actor, file_ids)} if file_ids else {}
+    for file_id in file_ids:
+        if file_id not in found:
+            raise NotFound("There is no such document.", param="file_ids")
+        if found[file_id].collection_id is not None:
+            raise Conflict("The file is in another collection. Move it, or upload it for this one.", param="file_ids")
 
 
 @router.get("")
