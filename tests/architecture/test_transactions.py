@@ -20,6 +20,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/identity_providers.py": "what the sign-in page offers, before the actor is known",
     "chatapp/services/keys.py": "a key made on the command line",
     "chatapp/services/oidc.py": "sign-in, before the actor is known",
+    "chatapp/services/oidc_people.py": "who somebody is, before the actor is known",
     "chatapp/services/secret_rotation.py": "the installation's secrets, in every tenant",
     "chatapp/services/tenants.py": "platform admins look at every tenant",
     "chatapp/services/turn_runner.py": "finds turns that a killed process left",

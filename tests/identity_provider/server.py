@@ -59,10 +59,11 @@ class IdentityProvider:
     def __init__(self) -> None:
         self.person = Person()
         self.faults: dict[str, Any] = {}
-        """`claims`: put over those of the token. `sign`: `none`, `hmac`, `other_key`, `unknown_kid`. `error`: given
-        back instead of a code. `metadata`: put over the description. `token_status`, `token_body`: instead of tokens.
-        `userinfo_only`: claims left out of the token. `userinfo_sub`: another subject there. `iss`: sent back with
-        the code. `redirect_token`: where the token endpoint redirects to. `keys`: instead of the keys."""
+        """`claims`: put over those of the token; `claims_from_now`: moments, in seconds from now. `sign`: how else
+        the token is signed, see `_signed`. `error`: given back instead of a code. `iss`: sent back with the code.
+        `metadata`: put over the description. `keys`: instead of the keys. `token_status`, `token_body`: instead of
+        tokens. `redirect_token`: where the token endpoint redirects to. `userinfo_only`: claims left out of the token.
+        `userinfo_sub`: another subject there."""
         self.key = new_key("key-1")
         self.client_secret = CLIENT_SECRET
         self.redirect_uris: set[str] = set()
@@ -163,6 +164,7 @@ class IdentityProvider:
             "nonce": code.query.get("nonce"),
             "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
         }
+        claims |= {name: now + seconds for name, seconds in self.faults.get("claims_from_now", {}).items()}
         claims = {name: value for name, value in (claims | self.faults.get("claims", {})).items() if value is not None}
         claims = {name: value for name, value in claims.items() if name not in self.faults.get("userinfo_only", ())}
         return self._signed(claims)
