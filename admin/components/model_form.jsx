@@ -11,23 +11,14 @@ const SAVED_AS_IS = new Set(["secret", "password"]);
 export function ModelForm(props) {
   const form = useForm(props);
   const [isLeaving, setLeaving] = useState(false);
-  const isGuarding = form.isDirty && (!props.inDialog || props.isOpen);
-  const blocker = useLeaveGuard(isGuarding);
   const close = () => (form.isDirty ? setLeaving(true) : props.onClose());
-  const guard = (
-    <DiscardDialog
-      isOpen={isLeaving || blocker.state === "blocked"}
-      onStay={() => {
-        setLeaving(false);
-        blocker.reset?.();
-      }}
-      onLeave={() => {
-        setLeaving(false);
-        form.forget();
-        if (blocker.state === "blocked") blocker.proceed();
-        else props.onClose();
-      }}
-    />
+  const leave = () => {
+    setLeaving(false);
+    form.forget();
+  };
+  // Only where something would be lost: the router takes one such guard at a time, and a page may have several forms.
+  const guard = form.isDirty && (!props.inDialog || props.isOpen) && (
+    <LeaveGuard isAsking={isLeaving} onStay={() => setLeaving(false)} onLeave={leave} onClose={props.onClose} />
   );
   if (!props.inDialog) {
     return (
@@ -94,14 +85,23 @@ function useForm({ fields, start, epoch, errors, changes, subject, isReviewing, 
 }
 
 /** Nobody loses what they typed by a wrong click. */
-function useLeaveGuard(isGuarding) {
+function LeaveGuard({ isAsking, onStay, onLeave, onClose }) {
+  const blocker = useBlocker(({ currentLocation, nextLocation }) => currentLocation.pathname !== nextLocation.pathname);
   useEffect(() => {
-    if (!isGuarding) return undefined;
     const ask = (event) => event.preventDefault();
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
-  }, [isGuarding]);
-  return useBlocker(({ currentLocation, nextLocation }) => isGuarding && currentLocation.pathname !== nextLocation.pathname);
+  }, []);
+  const stay = () => {
+    onStay();
+    blocker.reset?.();
+  };
+  const leave = () => {
+    if (blocker.state === "blocked") blocker.proceed();
+    else onClose();
+    onLeave();
+  };
+  return <DiscardDialog isOpen={isAsking || blocker.state === "blocked"} onStay={stay} onLeave={leave} />;
 }
 
 function DiscardDialog({ isOpen, onStay, onLeave }) {

@@ -313,7 +313,7 @@ function Scroller({ conversationId, turnCount, children }) {
   );
 }
 
-function EmptyThread({ starters, collections, userName, areCollectionsKnown, onAsk }) {
+function EmptyThread({ starters, collections, userName, areCollectionsKnown, onAsk, children }) {
   const ask = (question) => {
     setChat({ isNewOnItsWay: true });
     showPending(question);
@@ -335,6 +335,7 @@ function EmptyThread({ starters, collections, userName, areCollectionsKnown, onA
             Add documents
           </a>
         )}
+        {children}
         <ul className="starters" aria-label="Questions to begin with">
           {(starters ?? []).map((starter) => (
             <li key={starter}>
