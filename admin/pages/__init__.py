@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from admin.pages import overview
+from admin.pages import keys, overview, tenants
 from chatapp.components.page import Page
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    tenants.PAGE,
+    keys.PAGE,
+)

@@ -30,6 +30,8 @@ class NavigationItem:
 
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("", "Overview", "/admin", "Gauge", "health cost latency quality"),
+    NavigationItem("People", "Tenants", "/admin/tenants", "Building2", "customers organisations suspend delete"),
+    NavigationItem("People", "Keys", "/admin/keys", "KeyRound", "api tokens secrets scopes rotate revoke"),
 )
 """In the order they are offered; one line a page, and only pages that exist."""
 

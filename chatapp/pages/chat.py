@@ -9,6 +9,7 @@ import reflex as rx
 
 from chatapp.components.app_shell import SidebarState, app_shell
 from chatapp.components.composer import CollectionItem, Composer, ModelItem
+from chatapp.components.onboarding import OnboardingState, onboarding_card
 from chatapp.components.page import Page
 from chatapp.components.source_panel import SourcePanel
 from chatapp.components.state_bases import MemberState, current_actor
@@ -272,6 +273,7 @@ def chat_page() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 Thread.create(
+                    onboarding_card(),
                     conversation_id=ChatState.conversation_id,
                     turns=ChatState.turns,
                     recent=ChatState.recent,
@@ -316,7 +318,8 @@ def chat_page() -> rx.Component:
     )
 
 
-_ON_LOAD = [SidebarState.load, ChatState.open_page]
+# The guided start first: the empty page it stands on is laid out once.
+_ON_LOAD = [SidebarState.load, OnboardingState.load, ChatState.open_page]
 
 NEW_PAGE = Page(route="/", title="Chat", component=chat_page, on_load=_ON_LOAD)
 PAGE = Page(route="/c/[conversation]", title="Chat", component=chat_page, on_load=_ON_LOAD)
