@@ -8,9 +8,10 @@ from __future__ import annotations
 from chatapp.errors import ProviderRejected
 from chatapp.providers.base import Provider, ProviderConfig
 from chatapp.providers.extractive import Extractive
+from chatapp.providers.litellm_provider import LiteLLMProvider
 from chatapp.providers.openai_compatible import OpenAICompatible
 
-PROVIDER_KINDS: tuple[type[Provider], ...] = (OpenAICompatible, Extractive)
+PROVIDER_KINDS: tuple[type[Provider], ...] = (OpenAICompatible, LiteLLMProvider, Extractive)
 
 
 def make_provider(kind: str, config: ProviderConfig) -> Provider:

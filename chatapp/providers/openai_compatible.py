@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import httpx
@@ -25,54 +23,15 @@ from chatapp.errors import (
     ProviderUnavailable,
     UpstreamError,
 )
-from chatapp.outbound import AddressRefused, Policy, Reach, async_client
+from chatapp.outbound import AddressRefused, async_client
 from chatapp.providers.base import Delta, ProviderConfig, ProviderRequest
+from chatapp.providers.connections import client_of, policy_of
 from chatapp.providers.event_stream import read_events
+from chatapp.providers.refusals import retry_after_seconds, says_too_long
 
-_MAX_CONNECTIONS = 1_000
-_KEEPALIVE_CONNECTIONS = 100
-_KEEPALIVE_SECONDS = 60
 _MAX_ERROR_BYTES = 16 * 1024
 _MAX_LIST_BYTES = 8 * 1024 * 1024
 _MAX_REASON_CHARACTERS = 300
-_TOO_LONG = ("context length", "context_length", "context window", "too many tokens", "prompt is too long")
-"""What servers say, in lower case, when a prompt does not fit."""
-
-
-class _Clients:
-    """The process's connections to providers; opened and closed by the lifespan."""
-
-    by_reach: dict[Reach, httpx.AsyncClient] = {}  # noqa: RUF012  # one set a process is what this is
-
-
-def open_providers() -> None:
-    """Make the process's connection pools, one for each reach: what one may reach is not lent to another.
-
-    Connections are opened when first needed.
-    """
-    limits = httpx.Limits(
-        max_connections=_MAX_CONNECTIONS,
-        max_keepalive_connections=_KEEPALIVE_CONNECTIONS,
-        keepalive_expiry=_KEEPALIVE_SECONDS,
-    )
-    _Clients.by_reach = {reach: async_client(_policy(reach), limits=limits) for reach in Reach}
-
-
-async def close_providers() -> None:
-    """Close every connection to a provider."""
-    clients, _Clients.by_reach = _Clients.by_reach, {}
-    for client in clients.values():
-        await client.aclose()
-
-
-def _client(config: ProviderConfig) -> httpx.AsyncClient:
-    if not _Clients.by_reach:
-        raise RuntimeError("the providers are not open: run inside the lifespan")
-    return _Clients.by_reach[config.reach]
-
-
-def _policy(reach: Reach) -> Policy:
-    return Policy(reach=reach, advice="The operator can allow that with CHATAPP_ALLOW_PRIVATE_PROVIDERS=1.")
 
 
 class OpenAICompatible:
@@ -88,7 +47,7 @@ class OpenAICompatible:
     async def stream(self, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
         """Ask for a stream and pass its deltas on as they arrive; see `Provider.stream`."""
         try:
-            async with _client(self.config).stream(
+            async with client_of(self.config.reach).stream(
                 "POST",
                 f"{self.config.base_url}/chat/completions",
                 json=_payload(request),
@@ -111,7 +70,7 @@ class OpenAICompatible:
         """
         try:
             async with async_client(
-                _policy(self.config.reach), max_bytes=_MAX_LIST_BYTES, timeout=_timeout(self.config)
+                policy_of(self.config.reach), max_bytes=_MAX_LIST_BYTES, timeout=_timeout(self.config)
             ) as client:
                 response = await client.get(f"{self.config.base_url}/models", headers=_headers(self.config))
                 await _check_status(response)
@@ -222,29 +181,15 @@ async def _check_status(response: httpx.Response) -> None:
     if status == 404:
         raise ProviderRejected("The model's provider does not know this model or address. An admin has to correct it.")
     if status == 429:
-        raise ProviderOverloaded(retry_after_seconds=_retry_after(response.headers.get("retry-after", "")))
+        raise ProviderOverloaded(retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")))
     if status in {408, 504}:
         raise ProviderTimeout
     if status >= 500 or status < 400:
         raise ProviderUnavailable(f"The model's provider failed (HTTP {status}). Try again.")
     reason = await _reason(response)
-    if any(sign in reason.lower() for sign in _TOO_LONG):
+    if says_too_long(reason):
         raise PromptTooLong(f"{PromptTooLong.sentence()} The provider says: {reason}")
     raise ProviderRejected(f"The model's provider refused the request: {reason}")
-
-
-def _retry_after(value: str) -> float | None:
-    """Seconds from now that a `Retry-After` asks for, 0 or more; None where it says nothing.
-
-    Source: RFC 9110, section 10.2.3: a number of seconds, or a date.
-    """
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 async def _reason(response: httpx.Response) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 import structlog
 
 from chatapp.limits import attempts
-from chatapp.providers import openai_compatible
+from chatapp.providers import connections, litellm_loop
 from chatapp.retrieval import embedder, vector_index
 from chatapp.routing import breaker, retries
 from chatapp.services import turn_runner
@@ -42,8 +42,9 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
         if role == "web":
             breaker.forget_breakers()
             retries.forget_budgets()
-            openai_compatible.open_providers()
-            stack.push_async_callback(openai_compatible.close_providers)
+            connections.open_providers()
+            stack.push_async_callback(connections.close_providers)
+            stack.push_async_callback(litellm_loop.close_litellm_loop)
             turn_runner.open_turn_runner(settings)
             stack.push_async_callback(turn_runner.close_turn_runner)
         _log.debug("parts.opened", role=role)

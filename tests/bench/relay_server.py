@@ -23,7 +23,7 @@ async def parts(folder: str) -> AsyncIterator[None]:
     """Database, turn log, providers and runner, in a data folder of their own."""
     os.environ.update(CHATAPP_DATA_DIR=folder, CHATAPP_SECRET_KEY="a-secret-for-benches-0123456789-abcdef")
     from chatapp.limits import attempts
-    from chatapp.providers import openai_compatible
+    from chatapp.providers import connections
     from chatapp.services import turn_runner
     from chatapp.settings import get_settings
     from chatapp.store import database, tables, turn_log
@@ -35,11 +35,11 @@ async def parts(folder: str) -> AsyncIterator[None]:
         await connection.run_sync(tables.TenantRow.metadata.create_all)
     turn_log.open_turn_log()
     attempts.open_attempts("")
-    openai_compatible.open_providers()
+    connections.open_providers()
     turn_runner.open_turn_runner(settings)
     yield
     await turn_runner.close_turn_runner()
-    await openai_compatible.close_providers()
+    await connections.close_providers()
     await attempts.close_attempts()
     turn_log.close_turn_log()
     await database.close_database()

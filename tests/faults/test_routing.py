@@ -13,7 +13,8 @@ from chatapp.domain import PromptMessage, Usage
 from chatapp.errors import UpstreamError
 from chatapp.outbound import Reach
 from chatapp.providers.base import ProviderConfig, ProviderRequest
-from chatapp.providers.openai_compatible import OpenAICompatible, close_providers, open_providers
+from chatapp.providers.connections import close_providers, open_providers
+from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.routing import breaker, retries
 from chatapp.routing.chain import Chain, Patience, Wish
 from chatapp.routing.route import Deployment, Route

@@ -101,10 +101,10 @@ class _Connection(asyncio.Protocol):
 
     async def _handle(self, request_line: str, headers: dict[str, str], content: bytes) -> None:
         method, path, _ = request_line.split(" ", 2)
-        if method == "POST":
-            body = json.loads(content)
+        if method == "POST" and "model" in (body := json.loads(content)):
             self._call = call = Call(body["model"], body, headers)
-            answer = Answer(self.transport, call, is_first_of_model=self._is_first(call.model))
+            kind = ANSWERS.get(path.partition("?")[0].rpartition("/")[2], Answer)
+            answer = kind(self.transport, call, is_first_of_model=self._is_first(call.model))
             self.upstream.calls.append(call)
             await answer.play()
             return
@@ -261,3 +261,70 @@ class Answer:
             "usage": self._usage(),
         }
         self.respond(200, "application/json", json.dumps(completion).encode())
+
+
+class AnthropicAnswer(Answer):
+    """The same answer as `POST /v1/messages` sends it: https://docs.anthropic.com/en/api/messages-streaming."""
+
+    def begin(self) -> None:
+        if self._has_begun:
+            return
+        super().begin()
+        usage = {"input_tokens": self._usage()["prompt_tokens"], "cache_read_input_tokens": 2, "output_tokens": 1}
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": []}
+        self._named("message_start", message={**message, "stop_reason": None, "usage": usage})
+        self._named("content_block_start", index=0, content_block={"type": "text", "text": ""})
+
+    def delta(self, text: str) -> None:
+        self.call.tokens_sent += 1
+        self._named("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+
+    def finish_event(self) -> None:
+        self._named("content_block_stop", index=0)
+
+    def usage_event(self) -> None:
+        usage = {"output_tokens": self.call.tokens_sent}
+        self._named("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage=usage)
+
+    def done_event(self) -> None:
+        self._named("message_stop")
+
+    def refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
+        error = {"type": kinds.get(status, "api_error"), "message": message}
+        body = json.dumps({"type": "error", "error": error}).encode()
+        self.respond(status, "application/json", body, headers)
+
+    def _named(self, name: str, **fields: Any) -> None:
+        data = json.dumps({"type": name, **fields}, ensure_ascii=False).encode()
+        self.send(b"event: " + name.encode() + self.line_end + b"data: " + data + self.line_end * 2)
+
+
+class OllamaAnswer(Answer):
+    """The same answer as `POST /api/chat` sends it: https://docs.ollama.com/api/chat."""
+
+    def delta(self, text: str) -> None:
+        self.call.tokens_sent += 1
+        self._line({"message": {"role": "assistant", "content": text}, "done": False})
+
+    def finish_event(self) -> None:
+        return
+
+    def usage_event(self) -> None:
+        usage = self._usage()
+        counts = {"prompt_eval_count": usage["prompt_tokens"], "eval_count": usage["completion_tokens"]}
+        self._line({"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", **counts})
+
+    def done_event(self) -> None:
+        return
+
+    def refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self.respond(status, "application/json", json.dumps({"error": message}).encode(), headers)
+
+    def _line(self, fields: dict[str, Any]) -> None:
+        event = {"model": "scripted", "created_at": "2026-01-01T00:00:00Z", **fields}
+        self.send(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+
+
+ANSWERS: dict[str, type[Answer]] = {"messages": AnthropicAnswer, "chat": OllamaAnswer, "generate": OllamaAnswer}
+"""By the last part of the address; everything else is answered as OpenAI does."""

@@ -11,7 +11,8 @@ from chatapp.domain import PromptMessage
 from chatapp.errors import ProviderRejected, ProviderTimeout, ProviderUnavailable
 from chatapp.outbound import Reach
 from chatapp.providers.base import ProviderConfig, ProviderRequest
-from chatapp.providers.openai_compatible import OpenAICompatible, close_providers, open_providers
+from chatapp.providers.connections import close_providers, open_providers
+from chatapp.providers.openai_compatible import OpenAICompatible
 from tests.fixtures.servers import free_port
 from tests.upstream.server import Upstream
 

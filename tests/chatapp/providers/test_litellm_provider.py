@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from chatapp.domain import PromptMessage, Usage
+from chatapp.errors import (
+    AppError,
+    PromptTooLong,
+    ProviderOverloaded,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+from chatapp.outbound import AddressRefused, Reach
+from chatapp.providers.base import Delta, ProviderConfig, ProviderRequest
+from chatapp.providers.connections import close_providers, open_providers
+from chatapp.providers.litellm_loop import close_litellm_loop
+from chatapp.providers.litellm_provider import LiteLLMProvider
+from tests.fixtures.servers import free_port
+from tests.upstream.server import Upstream
+
+# litellm leaves coroutines and clients of its own behind for the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:pydantic"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+WIRES = ["anthropic", "ollama_chat"]
+
+
+@pytest.fixture(autouse=True)
+async def _connections() -> AsyncIterator[None]:
+    open_providers()
+    yield
+    await close_litellm_loop()
+    await close_providers()
+
+
+def _provider(upstream: Upstream, wire: str, **config: object) -> LiteLLMProvider:
+    base = upstream.url.removesuffix("/v1")
+    values = {"api_key": "sk-mine", "idle_timeout_seconds": 0.5, "reach": Reach.ANY, **config}
+    return LiteLLMProvider(ProviderConfig(base_url=base, **values))  # pyright: ignore[reportArgumentType]
+
+
+def _request(wire: str, script: str, **parameters: object) -> ProviderRequest:
+    said = (PromptMessage("system", "Be brief."), PromptMessage("user", "Count please"))
+    return ProviderRequest(f"{wire}/{script}", said, {"max_tokens": 50, **parameters})
+
+
+async def _read(provider: LiteLLMProvider, request: ProviderRequest) -> list[Delta]:
+    async with aclosing(provider.stream(request)) as stream:
+        return [delta async for delta in stream]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_answer_streams_with_its_usage(wire: str, provider: Upstream) -> None:
+    deltas = await _read(_provider(provider, wire), _request(wire, "scripted?tokens=5"))
+    assert "".join(delta.text for delta in deltas) == "word1 word2 word3 word4 word5 "
+    assert len([delta for delta in deltas if delta.text]) == 5
+    assert deltas[-1].finish_reason == "stop"
+    assert deltas[-1].usage is not None
+    assert deltas[-1].usage.output_tokens == 5
+    assert deltas[-1].usage.input_tokens > 0
+
+
+async def test_the_prompts_stable_beginning_is_marked_and_what_was_kept_of_it_is_read(provider: Upstream) -> None:
+    deltas = await _read(_provider(provider, "anthropic"), _request("anthropic", "scripted?tokens=1"))
+    system = provider.calls[0].body["system"]
+    assert system[0]["cache_control"] == {"type": "ephemeral"}
+    assert provider.calls[0].headers["x-api-key"] == "sk-mine"
+    assert isinstance(deltas[-1].usage, Usage)
+    assert deltas[-1].usage.cached_input_tokens == 2
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("reset_before_headers", ProviderUnavailable),
+        ("server_error", ProviderUnavailable),
+        ("late_headers", ProviderTimeout),
+        ("unauthorized", ProviderRejected),
+        ("stall", ProviderTimeout),
+        ("reset", ProviderUnavailable),
+    ],
+)
+async def test_faults_become_our_errors(wire: str, fault: str, error: type[AppError], provider: Upstream) -> None:
+    with pytest.raises(error) as raised:
+        await _read(_provider(provider, wire), _request(wire, f"scripted?tokens=9&fault={fault}&after=3"))
+    assert "sk-" not in raised.value.message
+    assert len(provider.calls) == 1, "nothing is tried again here"
+
+
+async def test_an_overloaded_provider_says_when_to_come_back(provider: Upstream) -> None:
+    with pytest.raises(ProviderOverloaded) as raised:
+        await _read(
+            _provider(provider, "anthropic"), _request("anthropic", "scripted?fault=too_many_requests&retry_after=7")
+        )
+    assert raised.value.retry_after_seconds == 7
+
+
+async def test_a_prompt_that_does_not_fit_is_told_from_other_refusals(provider: Upstream) -> None:
+    with pytest.raises(PromptTooLong):
+        await _read(_provider(provider, "ollama_chat"), _request("ollama_chat", "scripted?fault=bad_request"))
+
+
+async def test_leaving_closes_the_connection(provider: Upstream) -> None:
+    stream = _provider(provider, "anthropic").stream(_request("anthropic", "scripted?tokens=1000&gap_ms=5"))
+    assert (await anext(stream)).text == "word1 "
+    await stream.aclose()
+    for _ in range(15):
+        if provider.calls[0].closed_by_client:
+            break
+        await asyncio.sleep(0.02)
+    assert provider.calls[0].closed_by_client
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    provider = LiteLLMProvider(ProviderConfig(f"http://127.0.0.1:{free_port()}", "k", reach=Reach.ANY))
+    with pytest.raises(ProviderUnavailable):
+        await _read(provider, _request("ollama_chat", "scripted"))
+
+
+async def test_a_private_address_is_not_asked_unless_allowed(provider: Upstream) -> None:
+    with pytest.raises((AddressRefused, ProviderRejected)):
+        await _read(_provider(provider, "anthropic", reach=Reach.PUBLIC), _request("anthropic", "scripted"))
+    assert provider.calls == []
