@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from admin.pages import keys, overview, tenants
+from admin.pages import keys, overview, tenants, users
 from chatapp.components.page import Page
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     tenants.PAGE,
+    users.PAGE,
     keys.PAGE,
 )

@@ -8,6 +8,8 @@ import { ColorModeContext } from "$/utils/context";
 import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn_stream.js";
 import { useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
 
+/* Before it is known who they are, nobody is kept from the chat: nearly everybody comes for it. */
+export const mayChat = (me) => !me || me.permissions.includes("chat");
 export const mayAdminister = (me) => Boolean(me?.permissions?.includes("read_admin"));
 
 export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
@@ -47,7 +49,7 @@ export function AccountMenu({ me, isAdmin, onShortcuts, onNavigate }) {
           <DropdownMenu.Item className="menu-item" asChild onSelect={onNavigate}>
             <Link to="/account"><UserRound size={15} aria-hidden /> Account</Link>
           </DropdownMenu.Item>
-          {mayAdminister(me) && (
+          {mayAdminister(me) && (!isAdmin || mayChat(me)) && (
             <DropdownMenu.Item className="menu-item" asChild onSelect={onNavigate}>
               <Link to={isAdmin ? "/" : "/admin"}>
                 {isAdmin ? <MessageSquare size={15} aria-hidden /> : <SlidersHorizontal size={15} aria-hidden />} {isAdmin ? "Chat" : "Admin"}

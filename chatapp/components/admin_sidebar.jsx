@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { Popover } from "radix-ui";
 import * as icons from "./admin_icons.js";
-import { AccountMenu, switchTenant } from "./account.jsx";
+import { AccountMenu, mayChat, switchTenant } from "./account.jsx";
 import { modifierKey } from "./shortcuts_dialog.jsx";
 
 const { ArrowLeft, Building2, Check, ChevronsUpDown, Dot, PanelLeft, Search } = icons;
@@ -17,9 +17,13 @@ export function AdminSidebar({ me, navigation, onSearch, onShortcuts, onFold, on
   return (
     <nav className="sidebar admin-sidebar" aria-label="Admin">
       <div className="sidebar-head">
-        <Link to="/" className="back-link" onClick={onNavigate}>
-          <ArrowLeft size={16} aria-hidden /> Back to chat
-        </Link>
+        {mayChat(me) ? (
+          <Link to="/" className="back-link" onClick={onNavigate}>
+            <ArrowLeft size={16} aria-hidden /> Back to chat
+          </Link>
+        ) : (
+          <span className="grow" />
+        )}
         <button type="button" className="icon-button small wide-only" aria-label="Hide sidebar" title="Hide sidebar" onClick={onFold}>
           <PanelLeft size={17} />
         </button>

@@ -5,7 +5,7 @@ import { Dialog } from "radix-ui";
 import { Files, Menu, PanelLeft, Search, SlidersHorizontal, SquarePen, WifiOff } from "lucide-react";
 import { EventLoopContext } from "$/utils/context";
 import { onOtherTab, signal, tellOtherTabs, useConversationId, useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
-import { AccountMenu, mayAdminister, useMe } from "./account.jsx";
+import { AccountMenu, mayAdminister, mayChat, useMe } from "./account.jsx";
 import { AdminSidebar } from "./admin_sidebar.jsx";
 import { History, useConversations } from "./history.jsx";
 import { SearchDialog } from "./search_dialog.jsx";
@@ -158,22 +158,26 @@ function Sidebar({ active, activeId, me, conversations, onNew, onSearch, onShort
           <PanelLeft size={17} />
         </button>
       </div>
-      <button type="button" className="side-row" disabled={!isAlive} onClick={onNew}>
-        <SquarePen size={16} aria-hidden /> New conversation
-      </button>
+      {mayChat(me) && (
+        <button type="button" className="side-row" disabled={!isAlive} onClick={onNew}>
+          <SquarePen size={16} aria-hidden /> New conversation
+        </button>
+      )}
       <button type="button" className="side-row" disabled={!isAlive} onClick={onSearch}>
         <Search size={16} aria-hidden /> Search <kbd>{modifierKey()} K</kbd>
       </button>
-      <Link to="/documents" className={`side-row${active === "documents" ? " active" : ""}`} aria-current={active === "documents" ? "page" : undefined} onClick={onNavigate}>
-        <Files size={16} aria-hidden /> Documents
-      </Link>
+      {(!me || me.permissions.includes("read_documents")) && (
+        <Link to="/documents" className={`side-row${active === "documents" ? " active" : ""}`} aria-current={active === "documents" ? "page" : undefined} onClick={onNavigate}>
+          <Files size={16} aria-hidden /> Documents
+        </Link>
+      )}
       {mayAdminister(me) && (
         <Link to="/admin" className="side-row" onClick={onNavigate}>
           <SlidersHorizontal size={16} aria-hidden /> Admin
         </Link>
       )}
       <div className="sidebar-scroll">
-        <History conversations={conversations} activeId={activeId} onNavigate={onNavigate} {...rest} />
+        {mayChat(me) && <History conversations={conversations} activeId={activeId} onNavigate={onNavigate} {...rest} />}
       </div>
       <AccountMenu {...{ me, onShortcuts, onNavigate }} />
     </nav>

@@ -31,6 +31,7 @@ class NavigationItem:
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("", "Overview", "/admin", "Gauge", "health cost latency quality"),
     NavigationItem("People", "Tenants", "/admin/tenants", "Building2", "customers organisations suspend delete"),
+    NavigationItem("People", "Users", "/admin/users", "Users", "people roles invite members reset password"),
     NavigationItem("People", "Keys", "/admin/keys", "KeyRound", "api tokens secrets scopes rotate revoke"),
 )
 """In the order they are offered; one line a page, and only pages that exist."""

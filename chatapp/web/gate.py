@@ -33,6 +33,14 @@ ADDRESS_HEADER = "x-chatapp-address"
 _NOT_PAGES = ("/v1", "/auth", "/assets", "/healthz", "/readyz", "/metrics", "/ping", "/_health", "/external")
 """Addresses that answer for themselves: routes that ask who is there, and files that are the same for everybody."""
 
+_NEEDS = {
+    "/": Permission.CHAT,
+    "/c": Permission.CHAT,
+    "/documents": Permission.READ_DOCUMENTS,
+    "/admin": Permission.READ_ADMIN,
+}
+"""What a page is good for nothing without; `/` is that page alone."""
+
 
 class Gate:
     """ASGI wrapper around the whole application."""
@@ -112,13 +120,21 @@ class Gate:
         if actor is None:
             way_back = safe_local_path(f"{path}?{query}" if query else path)
             return SIGN_IN_PATH if way_back == "/" else f"{SIGN_IN_PATH}?next={quote(way_back, safe='/')}"
-        if _is_below(path, "/admin") and not actor.may(Permission.READ_ADMIN):
-            return "/"
-        return None
+        return _elsewhere(actor, path)
 
     async def _actor(self, scope: Scope) -> Actor | None:
         token = HTTPConnection(scope).cookies.get(cookie_name(self._settings))
         return await authentication.actor_of_session(token) if token else None
+
+
+def _elsewhere(actor: Actor, path: str) -> str | None:
+    """Where somebody is led who has nothing to do at an address; None: they may stay."""
+    needed = next((needs for prefix, needs in _NEEDS.items() if _is_below(path, prefix)), None)
+    if needed is None or actor.may(needed):
+        return None
+    # An auditor, or a platform admin who looks at a tenant, has no chat; the account is everybody's.
+    places = (("/", Permission.CHAT), ("/admin", Permission.READ_ADMIN))
+    return next((place for place, needs in places if actor.may(needs)), "/account")
 
 
 def _without_socket(send: Send) -> Send:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx
 import pytest
+from sqlmodel import col, update
 
 from chatapp.domain import Actor, Permission
+from chatapp.store.database import system_transaction
+from chatapp.store.tables import MembershipTable
 from chatapp.web.gate import is_page, tab_token
 from chatapp.web.origin import is_own_origin, safe_local_path
 from tests.fixtures.credentials import SignInAs
@@ -62,6 +66,24 @@ async def test_members_are_led_away_from_admin(
 
     assert (await client.get("/admin/users", headers=member)).headers["location"] == "/"
     assert (await client.get("/admin/users", headers=await sign_in_as(actor))).status_code == 404
+
+
+@pytest.mark.usefixtures("parts")
+async def test_who_has_no_chat_is_led_to_what_they_have(
+    client: httpx.AsyncClient, make_actor: MakeActor, operator: Actor, actor: Actor, sign_in_as: SignInAs
+) -> None:
+    auditor = await make_actor({Permission.CHAT})
+    async with system_transaction() as tx:
+        statement = update(MembershipTable).where(col(MembershipTable.user_id) == auditor.user_id)
+        await tx.session.execute(statement.values(roles=["auditor"]))
+    visitor = await sign_in_as(replace(operator, tenant_id=actor.tenant_id))
+
+    for path in ("/", "/c/1"):
+        for headers in (await sign_in_as(auditor), visitor):
+            assert (await client.get(path, headers=headers)).headers["location"] == "/admin"
+    assert (await client.get("/documents", headers=await sign_in_as(auditor))).status_code == 404
+    assert (await client.get("/documents", headers=visitor)).headers["location"] == "/admin"
+    assert (await client.get("/account", headers=visitor)).status_code == 404
 
 
 @pytest.mark.parametrize(
