@@ -58,17 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrate.add_argument("--make", metavar="SENTENCE", help="write a new revision for what changed in the tables")
 
-    admin = commands.add_parser("admin", help="make an admin, reset a password, or make an API key")
-    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, what in (("create", "make an admin"), ("reset", "give an admin a new password; their sessions end")):
-        action = actions.add_parser(name, help=what)
-        action.add_argument("--email", required=True)
-        action.add_argument("--password", help="left out: a one-time link is printed that sets it")
-    key = actions.add_parser("key", help="make an API key; it is shown once")
-    key.add_argument("--email", help="whose key it is; left out: a service's")
-    key.add_argument("--name", default="command line", help="what it is for")
-    key.add_argument("--scopes", default="use:chat,write:documents,read:traces", help="separated by commas")
-    key.add_argument("--days", type=int, help="how long it is valid; left out: until it is revoked")
+    _add_admin(commands)
 
     ingest = commands.add_parser("ingest", help="upload files and folders, as the documents page does")
     ingest.add_argument("paths", nargs="+", metavar="PATH")
@@ -87,6 +77,28 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="check every setting and dependency, and say what to do")
     return parser
+
+
+def _add_admin(commands: Any) -> None:
+    admin = commands.add_parser("admin", help="make an admin, reset a password; tenants and API keys")
+    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, what in (("create", "make an admin"), ("reset", "give an admin a new password; their sessions end")):
+        action = actions.add_parser(name, help=what)
+        action.add_argument("--email", required=True)
+        action.add_argument("--password", help="left out: a one-time link is printed that sets it")
+    tenant = actions.add_parser("tenant", help="list tenants, or make one")
+    tenant.add_argument("what", choices=("list", "create"), help="what to do")
+    tenant.add_argument("name", nargs="?", help="of the tenant to make")
+    tenant.add_argument("--email", help="its first admin, for whom a link is printed")
+    key = actions.add_parser("key", help="make an API key, which is shown once; list, rotate or revoke keys")
+    key.add_argument("what", nargs="?", choices=("make", "list", "rotate", "revoke"), default="make")
+    key.add_argument("id", nargs="?", help="of the key to rotate or revoke, as `list` gives it")
+    key.add_argument("--tenant", help="name or id; left out: the owner's, for a service's key the first one")
+    key.add_argument("--email", help="whose key it is; left out: a service's")
+    key.add_argument("--name", default="command line", help="what it is for")
+    key.add_argument("--scopes", default="use:chat,write:documents,read:traces", help="separated by commas")
+    key.add_argument("--days", type=int, help="how long it is valid; left out: until it is revoked")
+    key.add_argument("--grace-hours", type=float, default=0.0, help="how long the old key opens too after a rotation")
 
 
 def _wrong_settings(error: ValidationError) -> str:

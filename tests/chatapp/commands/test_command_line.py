@@ -124,6 +124,30 @@ def test_an_admin_gets_a_link_or_a_password_and_a_key(surroundings: dict[str, st
     assert "use:everything" in unknown.stderr
 
 
+def test_tenants_and_keys_are_looked_after(surroundings: dict[str, str]) -> None:
+    _run(surroundings, "admin", "create", "--email", "ada@example.org")
+    made = _run(surroundings, "admin", "tenant", "create", "Acme", "--email", "bob@example.org")
+    tenant_id = made.stdout.splitlines()[0]
+    assert "/auth/link?token=" in made.stdout
+    listed = _run(surroundings, "admin", "tenant", "list").stdout
+    assert f"{tenant_id}\tactive\t1 people" in listed
+    key = _run(surroundings, "admin", "key", "--tenant", "Acme", "--name", "script", "--scopes", "use:chat").stdout
+    (line,) = _run(surroundings, "admin", "key", "list", "--tenant", tenant_id).stdout.splitlines()
+    key_id, state, prefix, owner, scopes, name = line.split("\t")
+    assert (state, owner, scopes, name) == ("active", "a service", "use:chat", "script")
+    assert key.startswith(prefix.rstrip("…"))
+    rotated = _run(surroundings, "admin", "key", "rotate", key_id, "--tenant", "Acme", "--grace-hours", "2").stdout
+    assert rotated.startswith("sk-chatapp-")
+    assert rotated != key
+    assert _run(surroundings, "admin", "key", "list").stdout == ""
+    assert _run(surroundings, "admin", "key", "revoke", key_id).returncode == 1
+    assert _run(surroundings, "admin", "key", "revoke", key_id, "--tenant", "Acme").returncode == 0
+    assert "\trevoked\t" in _run(surroundings, "admin", "key", "list", "--tenant", "Acme").stdout
+    done = _run(surroundings, "admin", "key", "revoke", "--tenant", "Acme")
+    assert done.returncode == 1
+    assert "Say which key by its id" in done.stderr
+
+
 def test_files_are_uploaded_from_the_command_line(surroundings: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir()
