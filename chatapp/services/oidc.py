@@ -200,7 +200,7 @@ async def prove(
         the session, and where they wanted to go.
 
     Raises:
-        NotSignedIn: the password is not right.
+        NotSignedIn: the password is not right, or was chosen by an admin.
         SignInFailed: it took too long, or the account or the provider is not there any more.
         RateLimited: too many attempts.
     """
@@ -216,6 +216,11 @@ async def prove(
         await attempts.count_failure(address)
         raise NotSignedIn("The password is not right.")
     await attempts.forget_attempts(proof["email"])
+    if user.is_password_given:
+        # Whoever chose it knows it, and would come in here with it: another tenant's admin.
+        raise NotSignedIn(
+            "An admin chose this password. Sign in with it, choose one of your own in your account, and come back."
+        )
     if not await attempts.use_once(sealed):
         raise SignInFailed("expired", "proved before")
     who = Claimed(proof["subject"], proof["email"], proof["is_verified"], proof["name"], tuple(proof["groups"]))

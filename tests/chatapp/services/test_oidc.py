@@ -487,6 +487,22 @@ async def test_what_was_kept_for_the_way_there_proves_nothing(
         assert caught.value.reason == "expired"
 
 
+async def test_a_password_that_an_admin_chose_proves_nothing(
+    identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
+) -> None:
+    await set_password(other_actor)
+    await change(UserTable, col(UserTable.id) == other_actor.user_id, is_password_given=True)
+    identity_provider.person = Person(email=other_actor.email)
+    done, _ = await oidc.finish(*await leave(await add_provider()))
+    assert isinstance(done, ToProve)
+    with pytest.raises(NotSignedIn) as refused:
+        await oidc.prove(PASSWORD, done.kept)
+    assert "your account" in refused.value.message
+    await change(UserTable, col(UserTable.id) == other_actor.user_id, is_password_given=False)
+    begun, _ = await oidc.prove(PASSWORD, done.kept)
+    assert begun.actor.user_id == other_actor.user_id
+
+
 async def test_guessing_the_password_is_limited(
     identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
 ) -> None:
