@@ -75,7 +75,7 @@ def _breadcrumb(steps: Sequence[tuple[Any, str]]) -> rx.Component:
 
 
 def action_button(
-    label: str, on_click: Any, *, is_primary: bool = True, shown: rx.Var[bool] | bool = True
+    label: rx.Var[str] | str, on_click: Any, *, is_primary: bool = True, shown: rx.Var[bool] | bool = True
 ) -> rx.Component:
     """A button for the head of a page.
 
