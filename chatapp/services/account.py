@@ -81,10 +81,15 @@ async def rename(actor: Actor, *, name: str) -> str:
         the name as it is kept.
 
     Raises:
-        NotPermitted: the actor is no person who signed in.
+        NotPermitted: the actor is no person who signed in, or came through one tenant's identity provider and is in
+            others too.
         InvalidInput: the name is empty or too long.
     """
     user_id, name = require_signed_in(actor), valid_name(name)
+    async with system_transaction(readonly=True) as tx:
+        is_elsewhere = await users.is_elsewhere(tx, user_id, actor.tenant_id)
+    if actor.is_confined and is_elsewhere:
+        raise NotPermitted("You are in other organisations too. Sign in with your password to change your name.")
     async with transaction(actor) as tx:
         user = await _own(tx, user_id)
         before, user.name = user.name, name

@@ -36,14 +36,17 @@ class SignInView:
 
 
 async def list_own(actor: Actor) -> list[SignInView]:
-    """The actor's own open sign-ins in every tenant, the one used last first.
+    """The actor's own open sign-ins, the one used last first.
+
+    In every tenant; who came in through a tenant's identity provider sees those in this tenant alone, since the
+    provider speaks for nothing else.
 
     Raises:
         NotPermitted: the actor is no person who signed in: a key does not see where its person is.
     """
     user_id = require_signed_in(actor)
     async with transaction(actor, readonly=True) as tx:
-        return await sign_ins_of(tx, user_id, this_one=actor.session_id)
+        return await sign_ins_of(tx, user_id, tenant_id=_within(actor), this_one=actor.session_id)
 
 
 async def sign_ins_of(
@@ -83,14 +86,14 @@ async def end_own(actor: Actor, session_id: UUID) -> None:
     """
     user_id = require_signed_in(actor)
     async with transaction(actor) as tx:
-        if not await sessions.revoke_one(tx, user_id, session_id):
+        if not await sessions.revoke_one(tx, user_id, session_id, tenant_id=_within(actor)):
             raise NotFound("This sign-in has ended already, or is not yours.")
         await audit.write(tx, "session.ended", session_id)
     authentication.forget_cached_actors()
 
 
 async def end_all_own(actor: Actor, *, keep_this_one: bool = False) -> int:
-    """End the actor's own sign-ins, in every browser and every tenant.
+    """End the actor's own sign-ins, in every browser and every tenant that `list_own` shows.
 
     Args:
         actor: the person.
@@ -104,10 +107,15 @@ async def end_all_own(actor: Actor, *, keep_this_one: bool = False) -> int:
     """
     user_id = require_signed_in(actor)
     async with transaction(actor) as tx:
-        ended = await sessions.revoke_all(tx, user_id, but=actor.session_id if keep_this_one else None)
+        but = actor.session_id if keep_this_one else None
+        ended = await sessions.revoke_all(tx, user_id, but=but, tenant_id=_within(actor))
         await audit.write(tx, "user.signed_out", user_id, sessions=ended)
     authentication.forget_cached_actors()
     return ended
+
+
+def _within(actor: Actor) -> UUID | None:
+    return actor.tenant_id if actor.is_confined else None
 
 
 def require_signed_in(actor: Actor) -> UUID:

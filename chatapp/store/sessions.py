@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, delete, or_, select, update
+from sqlmodel import and_, col, delete, or_, select, update
 
 from chatapp.domain import utc_now
 from chatapp.store import users
@@ -54,9 +54,14 @@ def _living(now: datetime) -> Select[SessionTable, UserTable, MembershipTable]:
         .where(
             *_is_open(now),
             col(UserTable.is_disabled).is_(False),
-            or_(col(MembershipTable.id).is_not(None), col(UserTable.is_platform_admin).is_(True)),
+            or_(col(MembershipTable.id).is_not(None), _looks_everywhere()),
         )
     )
+
+
+def _looks_everywhere() -> ColumnElement[bool]:
+    # An identity provider of one tenant makes nobody a platform admin.
+    return and_(col(UserTable.is_platform_admin).is_(True), col(SessionTable.method) != "oidc")
 
 
 def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -108,27 +113,35 @@ async def revoke(tx: Transaction, token_hash: str) -> None:
     await _revoke(tx, col(SessionTable.token_hash) == token_hash)
 
 
-async def revoke_one(tx: Transaction, user_id: UUID, session_id: UUID) -> bool:
+async def revoke_one(tx: Transaction, user_id: UUID, session_id: UUID, *, tenant_id: UUID | None = None) -> bool:
     """End one session of the person.
+
+    Args:
+        tx: the transaction.
+        user_id: whose it is.
+        session_id: the session.
+        tenant_id: only if it is in this tenant.
 
     Returns:
         whether it was theirs and open.
     """
-    return await _revoke(tx, col(SessionTable.id) == session_id, col(SessionTable.user_id) == user_id) == 1
+    conditions = (*_of(user_id, tenant_id), col(SessionTable.id) == session_id)
+    return await _revoke(tx, *conditions) == 1
 
 
-async def revoke_all(tx: Transaction, user_id: UUID, *, but: UUID | None = None) -> int:
-    """End every session of the person, in every tenant.
+async def revoke_all(tx: Transaction, user_id: UUID, *, but: UUID | None = None, tenant_id: UUID | None = None) -> int:
+    """End every session of the person.
 
     Args:
         tx: the transaction.
         user_id: whose they are.
         but: the one that goes on.
+        tenant_id: only those in this tenant; None: in every tenant.
 
     Returns:
         how many ended.
     """
-    conditions = [col(SessionTable.user_id) == user_id]
+    conditions = [*_of(user_id, tenant_id)]
     if but is not None:
         conditions.append(col(SessionTable.id) != but)
     return await _revoke(tx, *conditions)
@@ -140,7 +153,12 @@ async def revoke_in_tenant(tx: Transaction, user_id: UUID, tenant_id: UUID) -> i
     Returns:
         how many ended.
     """
-    return await _revoke(tx, col(SessionTable.user_id) == user_id, col(SessionTable.tenant_id) == tenant_id)
+    return await revoke_all(tx, user_id, tenant_id=tenant_id)
+
+
+def _of(user_id: UUID, tenant_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    of_user = col(SessionTable.user_id) == user_id
+    return (of_user,) if tenant_id is None else (of_user, col(SessionTable.tenant_id) == tenant_id)
 
 
 async def _revoke(tx: Transaction, *conditions: ColumnElement[bool]) -> int:

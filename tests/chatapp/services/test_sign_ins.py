@@ -10,8 +10,9 @@ from sqlmodel import col, select, update
 from chatapp.domain import Actor, utc_now
 from chatapp.errors import NotFound, NotPermitted
 from chatapp.services import authentication, sign_ins
+from chatapp.store import users
 from chatapp.store.database import system_transaction
-from chatapp.store.tables import SessionTable
+from chatapp.store.tables import MembershipTable, SessionTable, UserTable
 from tests.fixtures.sign_in import PASSWORD, SetPassword
 
 pytestmark = pytest.mark.usefixtures("sign_in_counted")
@@ -125,3 +126,34 @@ async def test_sign_ins_that_ended_long_ago_are_removed(actor: Actor, set_passwo
 )
 def test_a_browser_is_told_by_what_it_says(user_agent: str, browser: str) -> None:
     assert sign_ins.browser_of(user_agent) == browser
+
+
+async def test_a_provider_of_one_tenant_shows_and_ends_nothing_of_another(
+    actor: Actor, other_actor: Actor, set_password: SetPassword
+) -> None:
+    """Whoever runs a tenant chooses its provider, and so could come in as any of its people."""
+    await set_password(actor)
+    assert actor.user_id is not None
+    async with system_transaction() as tx:
+        tx.session.add(
+            MembershipTable(
+                tenant_id=other_actor.tenant_id, user_id=actor.user_id, roles=["member"], accepted_at=utc_now()
+            )
+        )
+    at_home = await authentication.sign_in(actor.email, PASSWORD)
+    async with system_transaction(readonly=True) as tx:
+        user = await tx.session.get(UserTable, actor.user_id)
+        places = await users.memberships(tx, actor.user_id)
+    place = next(each for each in places if each.tenant_id == other_actor.tenant_id)
+    assert user is not None
+    through = await authentication.begin_session(user, place, method="oidc")
+    found = await authentication.actor_of_session(through.token)
+    assert found is not None
+    assert found.is_confined
+    assert at_home.actor.session_id is not None
+
+    assert [each.is_this_one for each in await sign_ins.list_own(found)] == [True]
+    with pytest.raises(NotFound):
+        await sign_ins.end_own(found, at_home.actor.session_id)
+    assert await sign_ins.end_all_own(found) == 1
+    assert await authentication.actor_of_session(at_home.token) is not None
