@@ -104,10 +104,11 @@ function Item({ item }) {
 function headline(uploads) {
   const left = uploads.filter((item) => !FINAL.has(item.status)).length;
   if (left) return `Adding ${uploads.length} ${uploads.length === 1 ? "document" : "documents"}`;
-  const failed = uploads.filter((item) => item.status === "failed" || item.status === "refused").length;
-  const ready = uploads.filter((item) => item.status === "completed" || item.status === "duplicate").length;
-  if (failed) return `${ready} ready, ${failed} failed`;
-  return ready ? `${ready} ${ready === 1 ? "document" : "documents"} ready` : "Nothing was added";
+  const number = (...statuses) => uploads.filter((item) => statuses.includes(item.status)).length;
+  const [ready, known, failed] = [number("completed"), number("duplicate"), number("failed", "refused")];
+  if (ready === uploads.length) return `${ready} ${ready === 1 ? "document" : "documents"} ready`;
+  const parts = [ready && `${ready} ready`, known && `${known} already there`, failed && `${failed} failed`];
+  return parts.filter(Boolean).join(", ") || "Nothing was added";
 }
 
 export function ActivityTray({ isFolded = false }) {

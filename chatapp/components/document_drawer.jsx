@@ -1,8 +1,9 @@
 /** One document beside what was made of it: the preview, its pieces, its versions, and why it failed. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Dialog, Tabs } from "radix-ui";
 import { CircleAlert, Download, RotateCw, X } from "lucide-react";
 import { DocumentView } from "$/public/external/chatapp/components/document_view/document_view.jsx";
+import { request } from "$/public/external/chatapp/components/document_view/document_requests.js";
 import { KindIcon, StateBadge } from "./document_row.jsx";
 import { ago, count, exactly, isInWork, plural, readableSize, themeRoot } from "./documents_format.js";
 import { useAddress } from "./documents_table.jsx";
@@ -10,7 +11,7 @@ import { useAddress } from "./documents_table.jsx";
 const STEPS = { parse: "reading", chunk: "dividing into pieces", embed: "preparing for search", index: "indexing" };
 const NOWHERE = { start: -1, end: -1, page: 1 };
 
-export function DocumentDrawer({ detail, canWrite, onRetry, onMoreChunks }) {
+export function DocumentDrawer({ detail, canWrite, canSeeQuestions, onRetry, onMoreChunks }) {
   const [params, change] = useAddress();
   const wanted = params.get("document") ?? "";
   const row = detail?.id === wanted ? detail : null;
@@ -35,7 +36,7 @@ export function DocumentDrawer({ detail, canWrite, onRetry, onMoreChunks }) {
               <X size={18} />
             </Dialog.Close>
           </div>
-          {row && <Body key={`${row.id} ${row.active_version}`} {...{ row, canWrite, onRetry, onMoreChunks }} />}
+          {row && <Body key={`${row.id} ${row.active_version}`} {...{ row, canWrite, canSeeQuestions, onRetry, onMoreChunks }} />}
           {!row && wanted && detail?.id === "" && detail.problem && (
             <div className="nothing">
               <CircleAlert size={30} aria-hidden="true" />
@@ -57,6 +58,7 @@ function Facts({ row }) {
         row.page_count > 0 && plural(row.page_count, "page"),
         row.chunk_count > 0 && plural(row.chunk_count, "piece"),
         readableSize(row.size_bytes),
+        row.created_by && `added by ${row.created_by}`,
       ]
         .filter(Boolean)
         .join(" · ")}
@@ -64,7 +66,7 @@ function Facts({ row }) {
   );
 }
 
-function Body({ row, canWrite, onRetry, onMoreChunks }) {
+function Body({ row, canWrite, canSeeQuestions, onRetry, onMoreChunks }) {
   const [place, setPlace] = useState(NOWHERE);
   const canPreview = row.active_version > 0 || row.media_type === "application/pdf";
   return (
@@ -96,6 +98,7 @@ function Body({ row, canWrite, onRetry, onMoreChunks }) {
           <Tabs.List className="tabs" aria-label="About the document">
             <Tabs.Trigger value="pieces">Pieces</Tabs.Trigger>
             <Tabs.Trigger value="versions">Versions</Tabs.Trigger>
+            {canSeeQuestions && <Tabs.Trigger value="questions">Questions</Tabs.Trigger>}
           </Tabs.List>
           <Tabs.Content value="pieces" tabIndex={-1} className="tab">
             <Pieces {...{ row, place, setPlace, onMoreChunks }} />
@@ -103,6 +106,11 @@ function Body({ row, canWrite, onRetry, onMoreChunks }) {
           <Tabs.Content value="versions" tabIndex={-1} className="tab">
             <Versions row={row} />
           </Tabs.Content>
+          {canSeeQuestions && (
+            <Tabs.Content value="questions" tabIndex={-1} className="tab">
+              <Questions documentId={row.id} />
+            </Tabs.Content>
+          )}
         </Tabs.Root>
       </div>
     </>
@@ -147,6 +155,41 @@ function Versions({ row }) {
           <p>{one.filename}</p>
           <p className="quiet small numbers" title={exactly(one.created_at)}>
             {readableSize(one.size_bytes)} · {ago(one.created_at)}
+          </p>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** Who asked about it: questions whose answers cite the document, asked for when the tab is opened. */
+function Questions({ documentId }) {
+  const [found, setFound] = useState({ questions: null, problem: "" });
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    const leaving = new AbortController();
+    setFound({ questions: null, problem: "" });
+    request(`/v1/files/${documentId}/questions`, { signal: leaving.signal })
+      .then(({ data }) => setFound({ questions: data, problem: "" }))
+      .catch((error) => leaving.signal.aborted || setFound({ questions: null, problem: error.message }));
+    return () => leaving.abort();
+  }, [documentId, attempt]);
+  if (found.problem) {
+    return (
+      <p className="quiet small tab-none" role="alert">
+        {found.problem} <button type="button" className="button" onClick={() => setAttempt(attempt + 1)}>Try again</button>
+      </p>
+    );
+  }
+  if (!found.questions) return <p className="quiet small tab-none" role="status">Looking for questions…</p>;
+  if (!found.questions.length) return <p className="quiet small tab-none">No answer has cited this document yet.</p>;
+  return (
+    <ol className="versions">
+      {found.questions.map((one) => (
+        <li key={one.trace_id}>
+          <p className="question-asked">{one.question}</p>
+          <p className="quiet small numbers" title={exactly(one.asked_at)}>
+            {one.asked_by || "A program"} · {ago(one.asked_at)}
           </p>
         </li>
       ))}

@@ -62,6 +62,7 @@ export function DocumentRow({ row, isChosen, isOpen, actions }) {
       <td className="cell-number cell-pages">{row.page_count ? count(row.page_count) : "–"}</td>
       <td className="cell-number cell-pieces">{row.chunk_count ? count(row.chunk_count) : "–"}</td>
       <td className="cell-number cell-size" title={`${count(row.size_bytes)} bytes`}>{readableSize(row.size_bytes)}</td>
+      <td className="cell-who" title={row.created_by}>{row.created_by || "–"}</td>
       <td className="cell-when" title={exactly(row.created_at)}>
         {ago(row.created_at)}
         {row.created_by && <span className="row-author"> by {row.created_by}</span>}

@@ -126,6 +126,7 @@ class DocumentDrawer(rx.Component):
 
     detail: rx.Var[DocumentDetail]
     can_write: rx.Var[bool]
+    can_see_questions: rx.Var[bool]
 
     on_retry: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
     on_more_chunks: rx.EventHandler[rx.event.no_args_event_spec]

@@ -21,7 +21,8 @@ const COLUMNS = [
   { name: "Pages", kind: "cell-number cell-pages" },
   { name: "Pieces", kind: "cell-number cell-pieces" },
   { name: "Size", sort: "size_bytes", kind: "cell-number cell-size" },
-  { name: "Added", sort: "created_at" },
+  { name: "Added by", kind: "cell-who" },
+  { name: "Added", sort: "created_at", kind: "cell-when" },
 ];
 const NO_PARAMS = new URLSearchParams();
 const TYPING_MS = 250;

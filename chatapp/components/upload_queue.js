@@ -10,6 +10,7 @@ const AT_ONCE = 3; // requests in flight; more only share the same line
 const POLL_MS = 1000;
 const MEMORY_KEY = "chatapp.uploads";
 const SENT = new Set(["queued", "running"]);
+const LASTING = new Set([400, 403, 404, 413, 415, 422]); // the same file would be refused again
 export const FINAL = new Set(["completed", "failed", "cancelled", "duplicate", "refused"]);
 
 let items = [];
@@ -21,7 +22,8 @@ const files = new Map();
 
 /** @typedef {{key: number, name: string, size: number, collectionId: string, collectionName: string,
  *   replaces: string, documentId: string, status: string, stage: string, progress: number, error: string,
- *   startedAt: number}} Upload `status`: waiting, sending, then the document's, or duplicate or refused */
+ *   startedAt: number, isLasting?: boolean}} Upload `status`: waiting, sending, then the document's, or duplicate or
+ *   refused; `isLasting`: refused for what the file is, so that sending it again is of no use */
 
 export const useUploads = () => useSyncExternalStore(subscribe, () => items, () => items);
 
@@ -126,7 +128,7 @@ function settle(item, request) {
   const answer = request.response ?? {};
   if (request.status >= 400) {
     const message = answer.error?.message ?? (request.status === 413 ? "The file is too large." : "The upload failed.");
-    finish(item.key, { status: "refused", error: message });
+    finish(item.key, { status: "refused", error: message, isLasting: LASTING.has(request.status) });
   } else if (answer.is_duplicate) {
     finish(item.key, { status: "duplicate", documentId: answer.id });
   } else {
@@ -213,14 +215,16 @@ export async function retry(key) {
   if (!item) return;
   if (item.documentId) await act(item, "retry");
   else if (files.has(key)) {
-    change(key, { status: "waiting", error: "", progress: 0 });
+    change(key, { status: "waiting", error: "", progress: 0, isLasting: false });
     sendNext();
   }
 }
 
 /** Whether `retry` has what it needs: a document on the server, or the file's bytes still at hand. */
 export const canRetry = (item) =>
-  ["failed", "cancelled", "refused"].includes(item.status) && Boolean(item.documentId || files.has(item.key));
+  ["failed", "cancelled", "refused"].includes(item.status) &&
+  !item.isLasting &&
+  Boolean(item.documentId || files.has(item.key));
 
 async function act(item, verb) {
   try {

@@ -118,6 +118,7 @@ class DocumentsState(MemberState, rx.State):
     is_loading: bool = True
     load_error: str = ""
     can_write: bool = False
+    can_see_questions: bool = False
     max_bytes: int = 0
 
     @rx.event
@@ -125,6 +126,7 @@ class DocumentsState(MemberState, rx.State):
         """Show what the address asks for."""
         actor = current_actor()
         self.can_write = actor.may(Permission.WRITE_DOCUMENTS)
+        self.can_see_questions = actor.may(Permission.READ_TRACES)
         self.max_bytes = get_settings().max_upload_bytes
         await self._load(actor)
 
@@ -341,6 +343,7 @@ def documents_page() -> rx.Component:
             DocumentDrawer.create(
                 detail=DocumentsState.detail,
                 can_write=DocumentsState.can_write,
+                can_see_questions=DocumentsState.can_see_questions,
                 on_retry=DocumentsState.retry,
                 on_more_chunks=DocumentsState.more_chunks,
             ),

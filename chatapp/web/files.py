@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse
 
 from chatapp.domain import DocumentStatus
-from chatapp.services import documents, previews
+from chatapp.services import document_questions, documents, previews
 from chatapp.services.document_views import DocumentView, UploadResult
 from chatapp.web.auth import SignedIn
 from chatapp.web.headers import uploaded_file_headers
@@ -192,6 +192,14 @@ async def list_chunks(
 async def list_versions(actor: SignedIn, file_id: PathId) -> dict[str, Any]:
     """Every version kept, newest first."""
     return {"object": "list", "data": [asdict(version) for version in await documents.list_versions(actor, file_id)]}
+
+
+@router.get("/{file_id}/questions")
+async def list_questions(actor: SignedIn, file_id: PathId) -> dict[str, Any]:
+    """The latest questions whose answers cite a file, for those who may read what others ask."""
+    found = await document_questions.list_questions(actor, file_id)
+    data = [asdict(question) | {"asked_at": unix(question.asked_at)} for question in found]
+    return {"object": "list", "data": data}
 
 
 @router.post("/{file_id}/cancel")

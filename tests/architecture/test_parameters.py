@@ -51,6 +51,7 @@ _STORE_QUERIES = (
     "conversations",
     "deletions",
     "document_batches",
+    "document_questions",
     "documents",
     "encrypted_columns",
     "feedback",
