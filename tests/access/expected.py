@@ -45,6 +45,7 @@ READ_ONE = Expected(bare="403", member="ok", auditor="ok", visitor="403", other=
 WRITE = Expected(bare="403", member="403", auditor="403", visitor="403", other="ok", platform="ok")
 WRITE_ONE = Expected(bare="403", member="403", auditor="403", visitor="403", other="404", platform="404")
 TRACE = Expected(bare="404", member="404", auditor="ok", visitor="404", other="404", platform="404")
+READ_AND_TRACES = replace(READ_ONE, member="403")
 ADMIN_READ = Expected(bare="403", member="403", auditor="ok", visitor="ok", other="404", platform="ok")
 ADMIN_WRITE = Expected(bare="403", member="403", auditor="403", visitor="ok", other="404", platform="ok")
 ADMIN_OWN = Expected(bare="403", member="403", auditor="ok", visitor="ok", other="ok", platform="ok")

@@ -16,6 +16,7 @@ from tests.access.expected import (
     PLATFORM,
     PLATFORM_ONE,
     READ,
+    READ_AND_TRACES,
     READ_ONE,
     SIGNED_IN,
     TENANT_CHOICE,
@@ -81,6 +82,7 @@ _FILES = {
     "GET /v1/files/{file_id}/passage": Row(READ_ONE, query={"start": "0", "end": "5"}),
     "GET /v1/files/{file_id}/chunks": Row(READ_ONE),
     "GET /v1/files/{file_id}/versions": Row(READ_ONE),
+    "GET /v1/files/{file_id}/questions": Row(READ_AND_TRACES),
     "POST /v1/files/{file_id}/cancel": Row(WRITE_ONE),
     "POST /v1/files/{file_id}/retry": Row(WRITE_ONE),
 }
