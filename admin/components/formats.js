@@ -30,6 +30,13 @@ export function duration(value) {
 /** @param {number} value 0 to 1 */
 export const percent = (value) => `${fine.format(value * 100)} %`;
 
+/** An hour or a day as charts name it: `h` or `d`, a colon, seconds since 1970. Days are those of UTC. */
+export function slotInWords(slot) {
+  const date = new Date(Number(slot.slice(2)) * 1000);
+  if (slot.startsWith("h")) return date.toLocaleString(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleDateString(undefined, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+}
+
 /** A value in words, by what it is. */
 export function written(value, kind) {
   if (value === null || value === undefined || value === "") return "";

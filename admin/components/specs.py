@@ -10,7 +10,19 @@ from typing import Any, Literal
 from uuid import UUID
 
 ColumnKind = Literal[
-    "title", "text", "id", "moment", "number", "money", "bytes", "milliseconds", "share", "badge", "yes_no", "list"
+    "title",
+    "text",
+    "id",
+    "moment",
+    "number",
+    "money",
+    "bytes",
+    "milliseconds",
+    "share",
+    "badge",
+    "yes_no",
+    "list",
+    "slot",
 ]
 FilterKind = Literal["text", "choice", "moment", "number", "yes_no", "id"]
 Tone = Literal["good", "warn", "bad", "info", "quiet"]
@@ -25,13 +37,15 @@ class Column:
     label: str
     kind: ColumnKind = "text"
     """`title` is the row's name, in one column of each table. `money` is micro-dollars, `share` 0 to 1, `moment`
-    seconds since 1970, `list` a list of texts; the others say themselves."""
+    seconds since 1970, `list` a list of texts, `slot` an hour or a day as charts name it; the others say themselves."""
     sort: str = ""
     """The listing's field to sort by; empty: the column cannot be sorted."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """For `badge` and `list`: how a value is written; one that is not here is written as it is."""
     tones: Mapping[str, Tone] = field(default_factory=dict)
     """For `badge`: the colour of a value."""
+    tone: Tone = "quiet"
+    """For `badge`: the colour of every other value."""
     note: str = ""
     """For `title`: key of a second, quiet line under the name."""
     is_shown: bool = True

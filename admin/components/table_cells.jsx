@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { DropdownMenu } from "radix-ui";
 import { Check, Copy, Ellipsis, Minus } from "lucide-react";
-import { ago, duration, exactly, exactNumber, money, percent, readableSize, shortNumber, themeRoot } from "./formats.js";
+import { ago, duration, exactly, exactNumber, money, percent, readableSize, shortNumber, slotInWords, themeRoot } from "./formats.js";
 
 const RIGHT = new Set(["number", "money", "bytes", "milliseconds", "share"]);
 
@@ -33,7 +33,7 @@ export function CopyButton({ text, label = "Copy" }) {
 
 export function Badge({ value, column }) {
   return (
-    <span className="tag" data-tone={column.tones[value] ?? "quiet"}>
+    <span className="tag" data-tone={column.tones[value] ?? column.tone ?? "quiet"}>
       {column.labels[value] ?? String(value)}
     </span>
   );
@@ -55,6 +55,7 @@ const CELLS = {
   money: (value) => measured(money(value), `${exactNumber(value)} micro-dollars`),
   bytes: (value) => measured(readableSize(value), `${exactNumber(value)} bytes`),
   milliseconds: (value) => measured(duration(value), `${exactNumber(value)} ms`),
+  slot: (value) => slotInWords(value),
   share: (value) => percent(value),
   yes_no: (value) => (value ? <><Check size={14} aria-hidden /><span className="visually-hidden">Yes</span></> : <span className="quiet">No</span>),
   badge: (value, column) => <Badge {...{ value, column }} />,

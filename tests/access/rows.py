@@ -119,6 +119,7 @@ _AUDIT = {
     f"GET {_TENANT}/audit.json": Row(ADMIN_READ, is_stream=True),
     f"GET {_TENANT}/audit/verify": Row(ADMIN_READ),
     f"GET {_TENANT}/audit/{{entry_id}}": Row(ADMIN_READ),
+    f"GET {_TENANT}/overview": Row(ADMIN_READ),
 }
 _KEYS = {
     f"GET {_TENANT}/keys": Row(ADMIN_READ),

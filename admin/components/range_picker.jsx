@@ -1,0 +1,16 @@
+/** The span a page shows, kept in the address. */
+import { useAddress } from "$/public/external/admin/components/data_table/address.js";
+
+export function RangePicker({ ranges, start }) {
+  const [params, change] = useAddress();
+  const chosen = params.get("range") ?? start;
+  return (
+    <div className="segments" role="group" aria-label="Span">
+      {ranges.map(([value, words]) => (
+        <button key={value} type="button" aria-pressed={chosen === value} onClick={() => change({ range: value === start ? "" : value })}>
+          {words}
+        </button>
+      ))}
+    </div>
+  );
+}
