@@ -1,12 +1,21 @@
 /** The collections beside the table: which one is shown, and making, renaming and deleting them. */
 import { useEffect, useRef, useState } from "react";
-import { Dialog, DropdownMenu } from "radix-ui";
-import { Ellipsis, Folder, FolderOpen, Layers, Pencil, Plus, Trash2, X } from "lucide-react";
+import { DropdownMenu } from "radix-ui";
+import { Ellipsis, Folder, FolderLock, FolderOpen, Layers, Pencil, Plus, Trash2 } from "lucide-react";
+import { CollectionDialog } from "./collection_dialog.jsx";
 import { ConfirmDeleteCollection } from "./confirm_delete.jsx";
 import { count, themeRoot } from "./documents_format.js";
 import { useAddress } from "./documents_table.jsx";
 
-export function CollectionsRail({ collections, total, canWrite, onCreate, onRename, onDelete }) {
+/** Who may read it and who may not change it, where that is not everybody. */
+const accessOf = (one) => [one.readers && `Read by ${one.readers}`, !one.can_write && "You may read it, not change it"].filter(Boolean).join(". ");
+
+function CollectionIcon({ one, isCurrent }) {
+  const Icon = one.readers ? FolderLock : isCurrent ? FolderOpen : Folder;
+  return <Icon size={16} aria-hidden="true" />;
+}
+
+export function CollectionsRail({ collections, total, canWrite, subjects, onCreate, onRename, onDelete, onSearch }) {
   const [params, change] = useAddress();
   const [editing, setEditing] = useState(null);
   const [doomed, setDoomed] = useState(null);
@@ -17,7 +26,9 @@ export function CollectionsRail({ collections, total, canWrite, onCreate, onRena
     list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [current, collections.length]);
   const show = (id) => change({ collection: id, after: "", page: "" });
-  const save = (values) => (editing.id ? onRename(editing.id, values.name, values.description) : onCreate(values.name, values.description));
+  const save = ({ name, description, audience, grants }) =>
+    editing.id ? onRename(editing.id, name, description) : onCreate(name, description, audience, grants);
+  const shown = collections.find((one) => one.id === current);
 
   return (
     <nav className="rail" aria-label="Collections">
@@ -37,18 +48,24 @@ export function CollectionsRail({ collections, total, canWrite, onCreate, onRena
         </li>
         {collections.map((one) => (
           <li key={one.id} data-current={one.id === current}>
-            <button type="button" className="rail-item" aria-current={one.id === current ? "true" : undefined} title={one.description || one.name} onClick={() => show(one.id)}>
-              {one.id === current ? <FolderOpen size={16} aria-hidden="true" /> : <Folder size={16} aria-hidden="true" />}
+            <button type="button" className="rail-item" aria-current={one.id === current ? "true" : undefined} title={[one.description || one.name, accessOf(one)].filter(Boolean).join("\n")} onClick={() => show(one.id)}>
+              <CollectionIcon one={one} isCurrent={one.id === current} />
               <span>{one.name}</span>
+              {one.readers && <span className="visually-hidden">, read by {one.readers},</span>}
               {one.failed > 0 && <span className="rail-failed numbers" title={`${one.failed} failed`}>{count(one.failed)}<span className="visually-hidden"> failed,</span></span>}
               <span className="numbers quiet">{count(one.documents)}</span>
             </button>
-            {canWrite && <CollectionMenu one={one} onEdit={() => setEditing(one)} onDelete={() => setDoomed(one)} />}
+            {one.can_write && <CollectionMenu one={one} onEdit={() => setEditing(one)} onDelete={() => setDoomed(one)} />}
           </li>
         ))}
       </ul>
       {!collections.length && canWrite && <p className="quiet small rail-none">A collection is a set of documents that are asked together.</p>}
-      <CollectionDialog editing={editing} onClose={() => setEditing(null)} onSave={save} />
+      {shown && accessOf(shown) && (
+        <p className="rail-access small">
+          <FolderLock size={15} aria-hidden="true" /> <span>{accessOf(shown)}.</span>
+        </p>
+      )}
+      <CollectionDialog {...{ editing, subjects, onSearch }} onClose={() => setEditing(null)} onSave={save} />
       <ConfirmDeleteCollection
         collection={doomed}
         onClose={() => setDoomed(null)}
@@ -80,55 +97,5 @@ function CollectionMenu({ one, onEdit, onDelete }) {
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
-  );
-}
-
-function CollectionDialog({ editing, onClose, onSave }) {
-  const [values, setValues] = useState({ name: "", description: "" });
-  const field = useRef(null);
-  useEffect(() => {
-    if (editing) setValues({ name: editing.name, description: editing.description });
-  }, [editing]);
-  const submit = (event) => {
-    event.preventDefault();
-    if (!values.name.trim()) return;
-    onSave(values);
-    onClose();
-  };
-  return (
-    <Dialog.Root open={Boolean(editing)} onOpenChange={(next) => next || onClose()}>
-      <Dialog.Portal container={themeRoot()}>
-        <Dialog.Overlay className="sheet-veil" />
-        <Dialog.Content
-          className="sheet narrow"
-          aria-describedby={undefined}
-          onOpenAutoFocus={(event) => {
-            event.preventDefault();
-            field.current?.select();
-          }}
-        >
-          <form onSubmit={submit}>
-            <div className="sheet-head">
-              <Dialog.Title>{editing?.id ? "Rename the collection" : "New collection"}</Dialog.Title>
-              <Dialog.Close className="icon-button small" aria-label="Close">
-                <X size={16} />
-              </Dialog.Close>
-            </div>
-            <label className="form-row">
-              <span>Name</span>
-              <input ref={field} className="field" maxLength={120} value={values.name} onChange={(event) => setValues({ ...values, name: event.target.value })} />
-            </label>
-            <label className="form-row">
-              <span>What it holds <span className="quiet">(optional)</span></span>
-              <input className="field" maxLength={300} value={values.description} onChange={(event) => setValues({ ...values, description: event.target.value })} />
-            </label>
-            <div className="sheet-foot">
-              <Dialog.Close className="button" type="button">Cancel</Dialog.Close>
-              <button type="submit" className="button primary" disabled={!values.name.trim()}>{editing?.id ? "Save" : "Create"}</button>
-            </div>
-          </form>
-        </Dialog.Content>
-      </Dialog.Portal>
-    </Dialog.Root>
   );
 }

@@ -96,14 +96,14 @@ export function Composer(props) {
   };
   const left = maxCharacters - text.length;
   const [files, setFiles] = useState([]);
+  const places = (props.collections ?? []).filter((each) => each.can_write);
   const addFiles = (added) => {
     const list = [...added];
-    const { collections = [], chosenCollections } = props;
-    const asked = collections.filter((each) => chosenCollections?.includes(each.id));
+    const asked = places.filter((each) => props.chosenCollections?.includes(each.id));
     if (!list.length) return;
-    if (!collections.length) toast.error("Create a collection first, on the Documents page.");
+    if (!places.length) toast.error("Create a collection first, on the Documents page.");
     else if (asked.length === 1) upload(list, asked[0].id);
-    else if (collections.length === 1) upload(list, collections[0].id);
+    else if (places.length === 1) upload(list, places[0].id);
     else setFiles(list);
   };
 
@@ -145,7 +145,7 @@ export function Composer(props) {
           </div>
         </form>
       </DropTarget>
-      <PlaceDialog files={files} collections={props.collections} onChoose={(id) => upload(files, id)} onClose={() => setFiles([])} />
+      <PlaceDialog files={files} collections={places} onChoose={(id) => upload(files, id)} onClose={() => setFiles([])} />
       <p className="composer-note">Answers can be wrong. Open the sources before you rely on them.</p>
     </div>
   );

@@ -20,6 +20,8 @@ class CollectionItem(TypedDict):
     name: str
     documents: int
     """How many of its documents answer."""
+    can_write: bool
+    """Whether files may be added to it."""
 
 
 class ModelItem(TypedDict):

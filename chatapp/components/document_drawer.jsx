@@ -36,7 +36,7 @@ export function DocumentDrawer({ detail, canWrite, canSeeQuestions, onRetry, onM
               <X size={18} />
             </Dialog.Close>
           </div>
-          {row && <Body key={`${row.id} ${row.active_version}`} {...{ row, canWrite, canSeeQuestions, onRetry, onMoreChunks }} />}
+          {row && <Body key={`${row.id} ${row.active_version}`} {...{ row, canSeeQuestions, onRetry, onMoreChunks }} canWrite={canWrite && row.can_write} />}
           {!row && wanted && detail?.id === "" && detail.problem && (
             <div className="nothing">
               <CircleAlert size={30} aria-hidden="true" />

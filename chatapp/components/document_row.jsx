@@ -45,7 +45,7 @@ export function DocumentRow({ row, isChosen, isOpen, actions }) {
     <tr data-open={isOpen} data-chosen={isChosen} onClick={press}>
       {canWrite && (
         <td className="cell-box">
-          <input type="checkbox" aria-label={`Choose ${row.filename}`} checked={isChosen} onChange={(event) => toggle(row.id, event.target.checked)} />
+          {row.can_write && <input type="checkbox" aria-label={`Choose ${row.filename}`} checked={isChosen} onChange={(event) => toggle(row.id, event.target.checked)} />}
         </td>
       )}
       <td className="cell-name">
@@ -75,7 +75,8 @@ export function DocumentRow({ row, isChosen, isOpen, actions }) {
 }
 
 function RowMenu({ row, actions }) {
-  const { canWrite, open, onRetry, onCancel, onAskDelete } = actions;
+  const { open, onRetry, onCancel, onAskDelete } = actions;
+  const canWrite = row.can_write;
   const input = useRef(null);
   const canRetry = row.status === "failed" || row.status === "cancelled";
   const replace = (event) => {

@@ -10,7 +10,13 @@ from chatapp.components import document_view, uploads
 from chatapp.components.local_asset import local_asset
 
 # The parts that the components load; they stand beside them among the assets.
-for _part in ("document_row.jsx", "confirm_delete.jsx", "documents_format.js"):
+for _part in (
+    "document_row.jsx",
+    "confirm_delete.jsx",
+    "collection_dialog.jsx",
+    "grants_field.jsx",
+    "documents_format.js",
+):
     local_asset(_part)
 
 
@@ -22,6 +28,18 @@ class CollectionRow(TypedDict):
     description: str
     documents: int
     failed: int
+    can_write: bool
+    readers: str
+    """Who may read it, in a few words; empty: everyone may."""
+
+
+class SubjectRow(TypedDict):
+    """Somebody a collection can be granted to."""
+
+    subject_kind: str
+    subject: str
+    name: str
+    detail: str
 
 
 class DocumentRow(TypedDict):
@@ -44,6 +62,7 @@ class DocumentRow(TypedDict):
     created_by: str
     active_version: int
     latest_version: int
+    can_write: bool
 
 
 class ChunkRow(TypedDict):
@@ -101,6 +120,12 @@ class DocumentsTable(rx.Component):
     on_export: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+def _new_collection(
+    name: rx.Var[str], description: rx.Var[str], audience: rx.Var[str], grants: rx.Var[list[dict[str, str]]]
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[str], rx.Var[list[dict[str, str]]]]:
+    return name, description, audience, grants
+
+
 class CollectionsRail(rx.Component):
     """The collections beside the table, with making, renaming and deleting them."""
 
@@ -111,8 +136,10 @@ class CollectionsRail(rx.Component):
     collections: rx.Var[list[CollectionRow]]
     total: rx.Var[int]
     can_write: rx.Var[bool]
+    subjects: rx.Var[list[SubjectRow]]
 
-    on_create: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]  # pyright: ignore[reportCallIssue]
+    on_create: rx.EventHandler[_new_collection]
+    on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_rename: rx.EventHandler[rx.event.passthrough_event_spec(str, str, str)]  # pyright: ignore[reportCallIssue]
     on_delete: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 

@@ -74,7 +74,7 @@ export function DocumentsTable(props) {
   const [doomed, setDoomed] = useState(null);
   useRefresh(rows.some(isInWork), onTick);
 
-  const ids = useMemo(() => rows.map((row) => row.id), [rows]);
+  const ids = useMemo(() => rows.filter((row) => row.can_write).map((row) => row.id), [rows]);
   const selected = chosen.filter((id) => ids.includes(id));
   const isFiltered = ["collection", "state", "q"].some((name) => params.get(name));
   const toggle = (id, isOn) => setChosen(isOn ? [...selected, id] : selected.filter((one) => one !== id));
@@ -88,7 +88,7 @@ export function DocumentsTable(props) {
         <BulkBar
           rows={rows.filter((row) => selected.includes(row.id))}
           onClear={() => setChosen([])}
-          collections={props.collections}
+          collections={props.collections.filter((one) => one.can_write)}
           onRetry={props.onRetry}
           onDelete={setDoomed}
           onMove={(ids, target) => {
@@ -161,7 +161,7 @@ function Head({ params, change, canWrite, ids, selected, setChosen }) {
   const sort = params.get("sort") || "created_at";
   const isDown = (params.get("order") || (sort === "created_at" ? "desc" : "asc")) === "desc";
   const box = useRef(null);
-  const isAll = selected.length === ids.length;
+  const isAll = ids.length > 0 && selected.length === ids.length;
   useEffect(() => {
     if (box.current) box.current.indeterminate = selected.length > 0 && !isAll;
   }, [selected.length, isAll]);
@@ -171,7 +171,7 @@ function Head({ params, change, canWrite, ids, selected, setChosen }) {
       <tr>
         {canWrite && (
           <th scope="col" className="cell-box">
-            <input ref={box} type="checkbox" aria-label="Choose all on this page" checked={isAll} onChange={() => setChosen(isAll ? [] : ids)} />
+            <input ref={box} type="checkbox" aria-label="Choose all on this page" checked={isAll} disabled={!ids.length} onChange={() => setChosen(isAll ? [] : ids)} />
           </th>
         )}
         {COLUMNS.map((column) => {

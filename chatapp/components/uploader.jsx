@@ -1,5 +1,5 @@
 /** The way in for files: a dialog, dropping anywhere on the page, pasting, whole folders. */
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { Dialog } from "radix-ui";
 import { FolderUp, Plus, Upload, X } from "lucide-react";
 import { toast } from "sonner";
@@ -55,11 +55,14 @@ function lastCollection(collections) {
   return collections.some((one) => one.id === kept) ? kept : (collections[0]?.id ?? "");
 }
 
-export function Uploader({ collections = [], collectionId = "", maxBytes, kinds = "", canWrite = false, onCollection }) {
+export function Uploader({ collections: readable = [], collectionId: shown = "", maxBytes, kinds = "", canWrite = false, onCollection }) {
   const [isOpen, setOpen] = useState(false);
   const [isOver, setOver] = useState(false);
   const [pending, setPending] = useState([]);
   const [chosen, setChosen] = useState("");
+  const collections = useMemo(() => readable.filter((one) => one.can_write), [readable]);
+  // The collection that is looked at takes files only where it may be changed.
+  const collectionId = collections.some((one) => one.id === shown) ? shown : "";
   const target = chosen || collectionId || lastCollection(collections);
   const known = useRef({});
   known.current = { collections, collectionId, maxBytes };

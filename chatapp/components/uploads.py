@@ -47,7 +47,7 @@ class _ActivityTray(rx.Component):
 
 
 uploader = _Uploader.create
-"""The dialog and the whole page as a place to drop. Props: `collections` (dicts with `id` and `name`),
+"""The dialog and the whole page as a place to drop. Props: `collections` (dicts with `id`, `name` and `can_write`),
 `collection_id` (where dropped files go at once; empty: it asks), `max_bytes`, `kinds` (words for the kinds of file),
 `can_write`, and `on_collection`, fired when a collection was made in the dialog."""
 

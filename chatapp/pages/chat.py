@@ -47,7 +47,7 @@ def turn_item(view: TurnView) -> TurnItem:
 
 def collection_item(view: CollectionView) -> CollectionItem:
     """A collection as the composer lists it."""
-    return CollectionItem(id=str(view.id), name=view.name, documents=view.counts.completed)
+    return CollectionItem(id=str(view.id), name=view.name, documents=view.counts.completed, can_write=view.can_write)
 
 
 def model_item(view: ModelView) -> ModelItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from chatapp.components.documents import (
     DocumentDrawer,
     DocumentRow,
     DocumentsTable,
+    SubjectRow,
     VersionRow,
 )
 from chatapp.components.page import Page
@@ -24,7 +26,7 @@ from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.uploads import upload_button, uploader
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import AppError, NotFound
-from chatapp.services import collections, document_export, documents
+from chatapp.services import collections, document_export, documents, subjects
 from chatapp.services.collections import CollectionView
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, VersionView
 from chatapp.settings import get_settings
@@ -50,6 +52,8 @@ def _collection_row(view: CollectionView) -> CollectionRow:
         description=view.description,
         documents=view.counts.total,
         failed=view.counts.failed,
+        can_write=view.can_write,
+        readers=view.readers,
     )
 
 
@@ -72,6 +76,7 @@ def _document_row(view: DocumentView) -> DocumentRow:
         created_by=view.created_by_name,
         active_version=view.active_version,
         latest_version=view.latest_version,
+        can_write=view.can_write,
     )
 
 
@@ -97,7 +102,7 @@ def _version_row(view: VersionView) -> VersionRow:
 
 
 def _no_detail(problem: str = "") -> DocumentDetail:
-    row = {name: "" for name in DocumentRow.__annotations__}
+    row = {name: "" for name in DocumentRow.__annotations__} | {"can_write": False}
     return DocumentDetail(**row, chunks=[], versions=[], problem=problem)  # pyright: ignore[reportArgumentType]
 
 
@@ -113,6 +118,8 @@ class DocumentsState(MemberState, rx.State):
     has_more: bool = False
     all_documents: int = 0
     collections: list[CollectionRow] = []
+    subjects: list[SubjectRow] = []
+    """Groups and people that match what is typed where a new collection is granted."""
     collection_id: str = ""
     detail: DocumentDetail = _no_detail()
     is_loading: bool = True
@@ -158,9 +165,17 @@ class DocumentsState(MemberState, rx.State):
         return await self._change(moved, "Moved. Ready again in a moment.")
 
     @rx.event
-    async def create_collection(self, name: str, description: str):
-        """Make an empty collection."""
-        return await self._change([collections.create(current_actor(), name=name, description=description)])
+    async def create_collection(self, name: str, description: str, audience: str, grants: list[dict[str, str]]):
+        """Make an empty collection for everyone, for oneself or for some."""
+        granted = subjects.granted_of(audience, grants)
+        made = collections.create(current_actor(), name=name, description=description, granted=granted)
+        return await self._change([made])
+
+    @rx.event
+    async def search_subjects(self, words: str) -> None:
+        """Find groups and people to grant a new collection to."""
+        found = await subjects.search(current_actor(), str(words))
+        self.subjects = [SubjectRow(**asdict(each)) for each in found]
 
     @rx.event
     async def rename_collection(self, collection_id: str, name: str, description: str):
@@ -309,7 +324,9 @@ def documents_page() -> rx.Component:
                     collections=DocumentsState.collections,
                     total=DocumentsState.all_documents,
                     can_write=DocumentsState.can_write,
+                    subjects=DocumentsState.subjects,
                     on_create=DocumentsState.create_collection,
+                    on_search=DocumentsState.search_subjects,
                     on_rename=DocumentsState.rename_collection,
                     on_delete=DocumentsState.delete_collection,
                 ),

@@ -15,7 +15,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound
 from chatapp.services import rights, subjects
 from chatapp.services.list_page import ListPage
-from chatapp.services.subjects import GrantView, as_json, label, readers_sentence
+from chatapp.services.subjects import Choice, GrantView, as_json, label, readers_sentence
 from chatapp.store import access_conditions, audit, collections, grants, listing, users
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.grants import WRITE, Grant, NamedGrant
@@ -24,6 +24,7 @@ from chatapp.store.tables import CollectionTable, UserTable
 _NAMED = 20
 """People named where a change is previewed; the rest is counted."""
 _MAX_REASON_CHARACTERS = 500
+_MAX_SEARCH_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +316,19 @@ def _reason(named: NamedGrant) -> str:
     if kind == "group":
         return f"the group {label(named)}"
     return "a grant of their own"
+
+
+async def search_people(actor: Actor, words: str = "") -> list[Choice]:
+    """People of the tenant whose name or address holds some words, to ask what one of them may read.
+
+    Raises:
+        NotPermitted: the actor may not see how the tenant is set up.
+    """
+    actor.require(Permission.READ_ADMIN)
+    words = words.replace("\x00", "").strip()[:_MAX_SEARCH_CHARACTERS]
+    async with transaction(actor, readonly=True) as tx:
+        people = await grants.search_people(tx, words, limit=_NAMED)
+    return [Choice("user", str(key), name, email) for key, name, email in people]
 
 
 async def what_may_be_read(actor: Actor, user_id: UUID) -> list[ReadableView]:

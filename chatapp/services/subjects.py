@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -92,6 +92,43 @@ def as_json(held: Sequence[NamedGrant]) -> list[dict[str, Any]]:
     ]
 
 
+def granted_of(audience: str, chosen: Any) -> list[Grant] | None:
+    """What the maker of a collection chose, as grants; what comes from a browser can be anything.
+
+    Args:
+        audience: `everyone`, `me` or `chosen`.
+        chosen: for `chosen`, a list of dictionaries with `subject_kind`, `subject` and `access`.
+
+    Returns:
+        None for everyone.
+
+    Raises:
+        InvalidInput: it is nothing of that.
+    """
+    if audience == "everyone":
+        return None
+    if audience == "me":
+        return []
+    if audience != "chosen" or not chosen:
+        raise InvalidInput("Say who may read the collection: everyone, only you, or somebody you choose.")
+    return grants_of(chosen)
+
+
+def grants_of(chosen: Any) -> list[Grant]:
+    """What a browser sent as grants, not checked against the tenant yet.
+
+    Args:
+        chosen: a list of dictionaries with `subject_kind`, `subject` and `access`.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    if not isinstance(chosen, list) or not all(isinstance(each, Mapping) for each in chosen):
+        raise InvalidInput("Choose groups and people from the list.", param="grants")
+    names = ("subject_kind", "subject", "access")
+    return [Grant(*(str(each.get(name, "")) for name in names)) for each in chosen]
+
+
 def tidy(wanted: Sequence[Grant]) -> list[Grant]:
     """Grants as they are kept, once each; whether their subjects are there is for `require_known`.
 
@@ -149,27 +186,33 @@ def _tidy(grant: Grant, param: str) -> Grant:
         raise InvalidInput(_MISSING[grant.subject_kind], param=f"{param}.subject") from error
 
 
-async def search(actor: Actor, words: str = "", *, has_keys: bool = False) -> list[Choice]:
+async def search(actor: Actor, words: str = "", *, is_complete: bool = False) -> list[Choice]:
     """Groups and people that match some words, for whoever makes a collection or grants one.
 
     Args:
         actor: who looks.
         words: part of a name or address; empty: the first of each.
-        has_keys: services' keys too; for admins.
+        is_complete: everyone, roles and services' keys too; for admins.
 
     Raises:
         NotPermitted: the actor may neither write documents nor administer.
     """
-    if not actor.may(Permission.ADMIN):
-        actor.require(Permission.WRITE_DOCUMENTS)
+    if is_complete or not actor.may(Permission.WRITE_DOCUMENTS):
+        actor.require(Permission.ADMIN)
     words = words.replace("\x00", "").strip()[:_MAX_SEARCH_CHARACTERS]
     async with transaction(actor, readonly=True) as tx:
         groups = await grants.search_groups(tx, words, limit=_CHOICES)
         people = await grants.search_people(tx, words, limit=_CHOICES)
-        is_admin = has_keys and actor.may(Permission.ADMIN)
-        keys = await grants.search_keys(tx, words, limit=_CHOICES) if is_admin else []
+        keys = await grants.search_keys(tx, words, limit=_CHOICES) if is_complete else []
     return [
+        *(_everyone_and_roles(words) if is_complete else ()),
         *(Choice("group", str(key), name, "1 person" if n == 1 else f"{n:,} people") for key, name, n in groups),
         *(Choice("user", str(key), name, email) for key, name, email in people),
         *(Choice("key", str(key), name, f"{prefix}…") for key, name, prefix in keys),
     ]
+
+
+def _everyone_and_roles(words: str) -> Iterator[Choice]:
+    everyone = Choice("everyone", "", "Everyone", "all people of the tenant, and its services")
+    roles = [Choice("role", role, name, "everybody with this role") for role, name in ROLE_NAMES.items()]
+    yield from (each for each in (everyone, *roles) if words.lower() in each.name.lower())

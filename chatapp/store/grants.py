@@ -265,6 +265,7 @@ def collection_listing() -> Listing:
             ListField("description", col(table.description), is_searched=True, is_sorted=False),
             ListField("is_restricted", ~is_open(col(table.id)), kind="yes_no", is_sorted=False),
             ListField("created_at", col(table.created_at), kind="moment"),
+            ListField("id", col(table.id), kind="id"),
         ),
         order="name",
     )

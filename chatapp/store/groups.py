@@ -59,6 +59,7 @@ LISTING = Listing(
         ListField("members", _member_count, "number"),
         ListField("collections", _collection_count, "number"),
         ListField("created_at", col(GroupTable.created_at), "moment"),
+        ListField("id", col(GroupTable.id), "id"),
     ),
     order="name",
 )
@@ -86,8 +87,10 @@ def members(group_id: UUID) -> Listing:
         fields=(
             ListField("email", col(UserTable.email), is_searched=True),
             ListField("name", member_name, is_searched=True),
+            ListField("status", _member_status, "choice", choices=("invited", "active", "disabled")),
             ListField("is_managed", col(GroupMemberTable.is_managed), "yes_no"),
             ListField("created_at", col(GroupMemberTable.created_at), "moment"),
+            ListField("id", col(UserTable.id), "id"),
         ),
         order="email",
     )

@@ -303,7 +303,38 @@ async def test_subjects_are_searched_in_the_own_tenant_by_who_may_write(actor, c
         ("user", "invited@example.org", "invited@example.org"),
     }
     assert [one.detail for one in await subjects.search(actor, "GRACE")] == ["grace@example.org"]
-    assert [one.name for one in await subjects.search(actor, "robot", has_keys=True)] == ["robot"]
+    assert [one.name for one in await subjects.search(actor, "robot", is_complete=True)] == ["robot"]
+    assert [one.name for one in await subjects.search(actor, "ERS", is_complete=True)] == [
+        "Members",
+        "Content owners",
+        "Reviewers",
+        "Test Person",
+        "Test Person",
+    ]
+    assert (await subjects.search(actor, is_complete=True))[0].subject_kind == "everyone"
     assert await subjects.search(actor, "Known") == []
     with pytest.raises(NotPermitted):
         await subjects.search(colleague, "")
+
+
+async def test_only_admins_are_offered_keys_and_roles(actor, make_actor):
+    owner = await make_actor(tenant=actor.tenant_id, roles=[Role.CONTENT_OWNER])
+    assert await subjects.search(owner, owner.email)
+    with pytest.raises(NotPermitted):
+        await subjects.search(owner, "", is_complete=True)
+
+
+@pytest.mark.parametrize(
+    ("audience", "chosen"),
+    [("", []), ("chosen", []), ("chosen", None), ("chosen", "everyone"), ("chosen", [1]), ("them", [{}])],
+)
+def test_what_a_browser_sends_instead_of_a_choice_is_refused(audience, chosen):
+    with pytest.raises(InvalidInput):
+        subjects.granted_of(audience, chosen)
+
+
+def test_a_choice_becomes_grants():
+    assert subjects.granted_of("everyone", []) is None
+    assert subjects.granted_of("me", [{"subject_kind": "everyone"}]) == []
+    chosen = [{"subject_kind": "group", "subject": "x", "access": "read", "name": "Finance"}]
+    assert subjects.granted_of("chosen", chosen) == [Grant("group", "x", "read")]
