@@ -15,6 +15,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ _NOTE = "compaction-wanted"
 _CHROMA = "chroma"
 _CHROMA_DATABASE = "chroma.sqlite3"
 _BUSY_SECONDS = 15.0
+_AGAIN_SECONDS = 0.02
 
 
 def want(settings: Settings) -> None:
@@ -66,10 +68,20 @@ def _rewrite(path: Path) -> bool:
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
         try:
             connection.execute("VACUUM")
-            is_blocked, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return _empty_log(connection)
         except sqlite3.OperationalError:
             return False
-    return not is_blocked
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Bring the write-ahead log into the file and cut it off; False when others were at it all the time."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        # Writers have waited for the file: the first of them is there before us, and this call does not wait for it.
+        is_blocked, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_blocked or time.monotonic() > deadline:
+            return not is_blocked
+        time.sleep(_AGAIN_SECONDS)
 
 
 def _remove_dropped_vectors(folder: Path) -> bool:

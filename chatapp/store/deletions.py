@@ -35,7 +35,7 @@ from chatapp.store.tables import (
 LEASE_SECONDS = 60.0
 """Time after which a silent worker counts as dead; the lease is renewed with every batch."""
 _BATCH_ROWS = 1_000
-_BATCH_DOCUMENTS = 20
+_BATCH_DOCUMENTS = 10
 """With a document go its versions, pieces and keyword rows, thousands of them."""
 _WITH_THE_TENANT = (AuditTable, AuditHeadTable, MembershipTable, TenantDeletionTable)
 """What goes with the tenant's own row."""

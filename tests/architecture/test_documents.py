@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from chatapp.domain import SCOPE_PERMISSIONS
 from chatapp.settings import Settings
 from tests.architecture.source import PROJECT, Module, modules
 
@@ -27,6 +28,14 @@ def test_readme_lists_every_setting() -> None:
 def test_readme_lists_no_setting_that_is_gone() -> None:
     known = {f"CHATAPP_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"`(CHATAPP_[A-Z_]+)`", _README)) - known == set()
+
+
+def test_the_scopes_of_keys_are_written_down_as_they_are() -> None:
+    text = (PROJECT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z:]+)` \| (.+) \|$", text, re.MULTILINE))
+    assert list(rows) == list(SCOPE_PERMISSIONS)
+    for scope, permissions in SCOPE_PERMISSIONS.items():
+        assert set(re.findall(r"`(\w+)`", rows[scope])) - {"platform"} == {str(each) for each in permissions}
 
 
 def test_the_path_of_a_message_is_the_same_everywhere() -> None:
