@@ -17,9 +17,9 @@ from admin.components.model_form import FormState, model_form
 from admin.components.shown_once import show_once, shown_once
 from admin.components.specs import Action, Column, Empty, Filter, row_of
 from chatapp.components.state_bases import current_actor
-from chatapp.domain import Actor, Role
+from chatapp.domain import Actor, Permission, Role
 from chatapp.errors import AppError, Conflict, NotFound
-from chatapp.services import invitations, memberships
+from chatapp.services import invitations, memberships, users
 from chatapp.services.list_page import ListPage
 from chatapp.services.memberships import MAX_NAME_CHARACTERS, UserView
 
@@ -82,14 +82,17 @@ class UsersState(TableState, rx.State):
     """The list of users."""
 
     csv_address: str = ""
+    _is_platform: bool = False
 
     async def _list(self, actor: Actor, wanted: Mapping[str, str]) -> ListPage[UserView]:
         self.csv_address = f"/v1/admin/tenants/{actor.tenant_id}/users.csv"
+        self._is_platform = actor.may(Permission.PLATFORM)
         return await memberships.list_users(actor, actor.tenant_id, wanted)
 
     def _row(self, item: UserView) -> dict[str, Any]:
         # Who has not joined yet has no name here.
-        return row_of(item) | {"title": item.name or item.email, "note": item.email if item.name else ""}
+        names = {"title": item.name or item.email, "note": item.email if item.name else ""}
+        return row_of(item) | names | {"platform": _offered(item) if self._is_platform else ""}
 
     async def _peek(self, actor: Actor, row_id: str, rows: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002
         try:
@@ -101,6 +104,13 @@ class UsersState(TableState, rx.State):
             "sign_ins": [row_of(each) for each in detail.sign_ins],
             "facts": _facts(detail),
         }
+
+
+def _offered(item: UserView) -> str:
+    """What a platform admin can do with the account behind a place."""
+    if item.is_locked:
+        return "unlock"
+    return "demote" if item.is_platform_admin else "promote"
 
 
 def _facts(detail: memberships.UserDetail) -> str:
@@ -179,6 +189,25 @@ _QUESTIONS = {
         "Keep out",
     ),
     "enable": ("Let {} in again?", "Let {} users in again?", "They can sign in as before.", "Let in"),
+    "lock": (
+        "Keep {} out of every tenant?",
+        "",
+        "Their sign-ins and keys end everywhere within a second. Everything they made stays.",
+        "Keep out everywhere",
+    ),
+    "unlock": ("Let {} in again everywhere?", "", "Where their place is open they can sign in as before.", "Let in"),
+    "promote": (
+        "Make {} a platform admin?",
+        "",
+        "They administer every tenant, its people and its keys, and make other platform admins. They sign in again.",
+        "Make a platform admin",
+    ),
+    "demote": (
+        "Take the platform from {}?",
+        "",
+        "They keep their roles in their tenants. They have to sign in again.",
+        "Take it away",
+    ),
     "sign_out": (
         "Sign {} out?",
         "Sign {} users out?",
@@ -212,11 +241,22 @@ async def _remove(actor: Actor, user_id: UUID) -> Any:
     return await memberships.remove_user(actor, actor.tenant_id, user_id)
 
 
+def _person_act(**change: bool) -> Callable[[Actor, UUID], Awaitable[Any]]:
+    async def act(actor: Actor, user_id: UUID) -> Any:
+        return await users.update(actor, user_id, **change)
+
+    return act
+
+
 _ACTS: dict[str, Callable[[Actor, UUID], Awaitable[Any]]] = {
     "disable": _set_disabled,
     "enable": _set_enabled,
     "sign_out": _sign_out,
     "remove": _remove,
+    "lock": _person_act(is_disabled=True),
+    "unlock": _person_act(is_disabled=False),
+    "promote": _person_act(is_platform_admin=True),
+    "demote": _person_act(is_platform_admin=False),
 }
 _LINKS = {
     "renew": (invitations.renew, "Invitation for {}", "seven days"),
@@ -268,6 +308,7 @@ _COLUMNS = (
     Column("created_at", "Added", "moment", sort="created_at"),
     Column("is_managed", "Roles from the identity provider", "yes_no", is_shown=False),
     Column("is_platform_admin", "Platform admin", "yes_no", is_shown=False),
+    Column("is_locked", "Kept out of every tenant", "yes_no", is_shown=False),
 )
 _HERE = {"status": ("active",)}
 _ACTIONS = (
@@ -276,7 +317,11 @@ _ACTIONS = (
     Action("reset", "Link for a new password", is_bulk=False, when=_HERE),
     Action("sign_out", "Sign out", when=_HERE),
     Action("disable", "Keep out", when={"status": ("active", "invited")}),
-    Action("enable", "Let in again", when={"status": ("disabled",)}),
+    Action("enable", "Let in again", when={"status": ("disabled",), "is_locked": (False,)}),
+    Action("promote", "Make a platform admin", is_bulk=False, when={"platform": ("promote",), "status": ("active",)}),
+    Action("demote", "Take the platform away", is_bulk=False, when={"platform": ("demote",)}),
+    Action("lock", "Keep out of every tenant", "danger", is_bulk=False, when={"platform": ("promote", "demote")}),
+    Action("unlock", "Let in again everywhere", is_bulk=False, when={"platform": ("unlock",)}),
     Action("remove", "Remove", "danger"),
 )
 _SIGN_INS = (

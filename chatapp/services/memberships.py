@@ -40,6 +40,8 @@ class UserView:
     is_managed: bool
     """The roles come from the identity provider."""
     is_platform_admin: bool
+    is_locked: bool
+    """A platform admin keeps them out of every tenant."""
     last_seen_at: datetime | None
     """When they last used the product in this tenant, to the minute; None: not yet."""
     created_at: datetime

@@ -55,6 +55,7 @@ _columns: Any = select_columns(
     col(MembershipTable.roles),
     col(MembershipTable.is_managed),
     col(UserTable.is_platform_admin),
+    col(UserTable.is_disabled),
     _last_seen_at,
     col(MembershipTable.created_at),
     col(MembershipTable.accepted_at),
