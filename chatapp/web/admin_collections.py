@@ -12,7 +12,7 @@ from chatapp.domain import Permission
 from chatapp.services import grants
 from chatapp.services.administration import acting_in
 from chatapp.services.csv_export import stream_csv
-from chatapp.services.grants import GrantChange, GrantedCollectionView, GrantsSet, ReadableView, ReaderView
+from chatapp.services.grants import GrantChange, GrantedCollectionView, GrantLine, GrantsSet, ReadableView, ReaderView
 from chatapp.services.subjects import MAX_GRANTS
 from chatapp.web.admin_lists import ListAnswer, Wanted, download, list_answer
 from chatapp.web.auth import SignedIn
@@ -52,7 +52,7 @@ async def list_collections(actor: SignedIn, tenant_id: PathId, wanted: Wanted) -
 async def export_csv(actor: SignedIn, tenant_id: PathId, wanted: Wanted) -> StreamingResponse:
     """Every collection the filters let through, as CSV."""
     there = await acting_in(actor, tenant_id, Permission.READ_ADMIN)
-    lines = stream_csv(lambda asked: grants.list_collections(there, asked), GrantedCollectionView, wanted)
+    lines = stream_csv(lambda asked: grants.list_lines(there, asked), GrantLine, wanted)
     return await download(lines, filename="collections.csv", media_type="text/csv")
 
 
