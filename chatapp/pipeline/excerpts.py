@@ -34,6 +34,10 @@ _FIGURE_BONUS = 0.12
 """For a unit with a figure when the question asks for one."""
 _LEAD_IN_SHARE = 0.6
 """What is left of the score of a sentence that only announces what follows it, or is cut off in front."""
+_OTHER_QUARTER_SHARE = 0.6
+"""What is left of the score where the question names a quarter and the document is named after another one."""
+_OTHER_YEAR_SHARE = 0.85
+"""The same for years; a report tells of the year before as well."""
 _KEEP_SHARE = 0.72
 """A further excerpt must score at least this share of the best."""
 _SAME_SHARE = 0.75
@@ -49,6 +53,10 @@ _ANNOUNCES = re.compile(
     r"\bas follows\b|\bfollowing (?:table|chart|figure|list)|\btable (?:below|above)", re.IGNORECASE
 )
 _BULLET = re.compile(r"^[•▪◦‣●*+-]\s+")
+_STRONG = re.compile(r"\*\*(?=\S)(.+?)\*\*", re.DOTALL)
+_CODE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"!?\[([^\]\n]+)\]\((?:https?:|/|#|\.)[^)\s]*\)")
+_QUARTER = re.compile(r"(?:19|20)\d\dq[1-4]")
 _YEAR = re.compile(r"#(?:19|20)\d\d")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -102,14 +110,21 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
             raw = chunk.text[unit.start : unit.end]
             if not _is_quotable(unit, raw):
                 continue
-            text = (
-                read_row(chunk.text, unit.start, unit.end, heading=chunk.heading)
-                if unit.is_row
-                else _BULLET.sub("", raw)
-            )
-            # A row leaves to its table what the table is about.
-            found.append(_Candidate(source, unit, text, features(raw), everywhere if unit.is_row else around))
+            own = features(raw)
+            if unit.is_row:
+                # A row leaves to its table what the table is about.
+                text = read_row(chunk.text, unit.start, unit.end, heading=chunk.heading)
+                found.append(_Candidate(source, unit, text, own, everywhere))
+            elif not own <= around:
+                # What repeats its title or heading announces an answer and is none.
+                found.append(_Candidate(source, unit, _plain(raw), own, around))
     return found
+
+
+def _plain(text: str) -> str:
+    """A sentence without the marks of its list and of Markdown."""
+    text = _LINK.sub(r"\1", _BULLET.sub("", text))
+    return _CODE.sub(r"\1", _STRONG.sub(r"\1", text))
 
 
 def _is_quotable(unit: Unit, raw: str) -> bool:
@@ -139,6 +154,7 @@ def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:
     wanted = features(question)
     wants_figure = bool(_ASKS_FOR_FIGURE.search(question))
     weight = weights([candidate.own for candidate in candidates])
+    fits = {candidate.source.number: _period_share(wanted, candidate.source) for candidate in candidates}
     for candidate in candidates:
         own = coverage(wanted, candidate.own, weight)
         with_context = coverage(wanted, candidate.own | candidate.context, weight)
@@ -150,6 +166,21 @@ def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:
             candidate.score += _FIGURE_BONUS
         if _says_little(candidate):
             candidate.score *= _LEAD_IN_SHARE
+        candidate.score *= fits[candidate.source.number]
+
+
+def _period_share(wanted: set[str], source: Source) -> float:
+    """What a source's score is worth by the period its document is named after: 1 unless the question names another."""
+    named = features(f"{source.retrieved.title} {source.retrieved.filename}")
+    for pattern, share in ((_QUARTER, _OTHER_QUARTER_SHARE), (_YEAR, _OTHER_YEAR_SHARE)):
+        asked, offered = _matching(pattern, wanted), _matching(pattern, named)
+        if asked and offered:
+            return 1.0 if asked & offered else share
+    return 1.0
+
+
+def _matching(pattern: re.Pattern[str], of: set[str]) -> set[str]:
+    return {feature for feature in of if pattern.fullmatch(feature)}
 
 
 async def _add_meaning(question: str, candidates: Sequence[_Candidate]) -> None:

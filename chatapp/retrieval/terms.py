@@ -3,7 +3,9 @@
 Words are folded (case, compatibility forms, accents), stop words dropped and English words stemmed; numbers are
 kept whole (`$82,959` is `82959`), compounds such as `10-Q` give their parts and one joined term (`10q`). Scripts
 without spaces between words give overlapping pairs of characters, as Lucene's CJK analyzer does. Texts in other
-languages than English stay findable: their terms are the same in document and question.
+languages than English stay findable: their terms are the same in document and question. A quarter gives one term
+more, and another with its year, however it is written: "third quarter of 2022", "Q3 2022" and "2022 Q3" meet in `q3`
+and `2022q3`.
 """
 
 from __future__ import annotations
@@ -41,6 +43,13 @@ _TOKEN = re.compile(rf"{_LETTER}+(?:[^\w\s|]{_LETTER}+)*")
 """Words held together by single marks: `82,959`, `10-Q`, `R&D`, `company's`, `U.S`."""
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+")
 _SHORT_FORM = re.compile(r"(?<=\w)'(?:s|t|d|m|re|ve|ll)\b")
+_QUARTER = re.compile(
+    r"\b(?:(?P<before>(?:19|20)\d\d)[\s,/_-]{0,2})?"
+    r"(?:q(?P<q>[1-4])|(?P<short>[1-4])q"
+    r"|(?:(?P<word>first|second|third|fourth)|(?P<th>[1-4])(?:st|nd|rd|th))[\s-]+(?:fiscal[\s-]+)?quarter)"
+    r"(?:[\s,/_-]{0,2}(?:of\s+)?(?:the\s+)?(?:fiscal\s+)?(?:year\s+)?(?P<after>(?:19|20)\d\d))?\b"
+)
+_ORDINALS = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
 _LATIN_ACCENTS = re.compile("[\u0300-\u036f]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -58,7 +67,8 @@ def terms(text: str) -> list[str]:
         text: any text; stop words alone give no term.
 
     Returns:
-        terms of 1 to `MAX_TERM_CHARACTERS` characters, lower case, stemmed where they are English.
+        terms of 1 to `MAX_TERM_CHARACTERS` characters, lower case, stemmed where they are English; those of quarters
+        last.
     """
     words = list(_words(_fold(text)))
     stemmed = _stemmer().stemWords(words)
@@ -87,6 +97,19 @@ def _words(text: str) -> Iterator[str]:
             yield token.replace(",", "")
         else:
             yield from _compound(token)
+    if "q" in text:
+        yield from _quarters(text)
+
+
+def _quarters(text: str) -> Iterator[str]:
+    """What the text's quarters have in common with other ways to write them."""
+    for match in _QUARTER.finditer(text):
+        number = match["q"] or match["short"] or match["th"] or _ORDINALS[match["word"]]
+        if not match["q"]:
+            yield f"q{number}"
+        year = match["before"] or match["after"]
+        if year and match.group() != f"{year}q{number}":
+            yield f"{year}q{number}"
 
 
 def _simple(word: str) -> Iterator[str]:

@@ -15,9 +15,11 @@ REPORT = (
 )
 
 
-def source(number: int = 1, text: str = REPORT, start: int = 0) -> Source:
-    chunk = Chunk(uuid4(), uuid4(), uuid4(), 0, text, start, start + len(text), 1)
-    return Source(number, RetrievedChunk(chunk, "report.pdf", "Quarterly report", 1.0 / number))
+def source(
+    number: int = 1, text: str = REPORT, start: int = 0, *, filename: str = "report.pdf", heading: str = ""
+) -> Source:
+    chunk = Chunk(uuid4(), uuid4(), uuid4(), 0, text, start, start + len(text), 1, heading)
+    return Source(number, RetrievedChunk(chunk, filename, "Quarterly report", 1.0 / number))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,22 @@ async def test_a_question_for_a_number_is_not_answered_without_one() -> None:
     assert await choose_excerpts("How many stores?", [source(text="Stores are nice to have in any country.")]) == ()
     assert await choose_excerpts("How many stores?", [source(text="# Only a heading")]) == ()
     assert await choose_excerpts("How many stores?", []) == ()
+
+
+@pytest.mark.usefixtures("embedder")
+@pytest.mark.parametrize("asked", ["Q3 2022", "the third quarter of 2022", "the third fiscal quarter of 2022"])
+async def test_the_report_of_the_quarter_asked_for_is_quoted_first(asked: str) -> None:
+    texts = ("Revenue from iPhones was $40,665 million.", "Revenue from iPhones was $65,775 million.")
+    sources = [source(1, texts[1], filename="2023 Q1 AAPL.pdf"), source(2, texts[0], filename="2022 Q3 AAPL.pdf")]
+    chosen = await choose_excerpts(f"What was the revenue from iPhones in {asked}?", sources)
+    assert chosen[0].text == texts[0]
+
+
+@pytest.mark.usefixtures("embedder")
+async def test_a_heading_is_no_answer_and_markdown_is_not_quoted_as_it_is_written() -> None:
+    text = "# 4. Lost turns\n\nA **lost turn** is run by `recover`, see [the guide](https://example.org/guide)."
+    chosen = await choose_excerpts("What happens to lost turns?", [source(text=text, heading="4. Lost turns")])
+    assert [excerpt.text for excerpt in chosen] == ["A lost turn is run by recover, see the guide."]
+    bare = text.replace("# 4. ", "")
+    chosen = await choose_excerpts("What happens to lost turns?", [source(text=bare, heading="Guide > 4. Lost turns")])
+    assert [excerpt.text for excerpt in chosen] == ["A lost turn is run by recover, see the guide."]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from chatapp.retrieval.terms import MAX_TERM_CHARACTERS, terms
         ("How have Apple's net sales changed?", ["appl", "net", "sale", "chang"]),
         ("$82,959 million (12.5%)", ["82959", "million", "12.5"]),
         ("1,234,567.89", ["1234567.89"]),
-        ("Form 10-Q for Q3 2023", ["form", "10", "10q", "q3", "2023"]),
+        ("Form 10-Q for Q3 2023", ["form", "10", "10q", "q3", "2023", "2023q3"]),
         ("10Q", ["10q"]),
         ("R&D in the U.S.", ["rd", "us"]),
         ("COVID-19", ["covid", "19", "covid19"]),
@@ -74,3 +75,25 @@ def test_no_text_takes_long(piece: str):
     start = time.perf_counter()
     terms(text)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q3 2022",
+        "2022 Q3 AAPL.pdf",
+        "the third quarter of 2022",
+        "the 3rd quarter of fiscal year 2022",
+        "Third fiscal quarter 2022",
+        "2022Q3",
+        "Q3/2022",
+    ],
+)
+def test_a_quarter_is_found_however_it_is_written(text: str) -> None:
+    assert terms(text).count("2022q3") == 1
+    assert text == "2022Q3" or "q3" in terms(text)
+
+
+@pytest.mark.parametrize("text", ["A quarter of 2022 shops", "FAQ3 2022", "Q5 2022", "Q3 12022", "the first quartet"])
+def test_what_is_no_quarter_is_none(text: str) -> None:
+    assert not [term for term in terms(text) if re.fullmatch(r"(\d{4})?q[1-4]", term) and term != "q3"]
