@@ -10,13 +10,21 @@ PACKAGES = (
     "marked@18.2.1",  # reads markdown into tokens
     "remend@1.4.0",  # closes what is still open while text is written
     "katex@0.19.1",
+    "highlight.js@11.11.1",  # colours code
     "lucide-react@1.26.0",
     "radix-ui@1.8.1",  # menus, dialogs and cards that work with keyboard and screen reader
 )
 """npm packages of an answer, for every component that holds one."""
 
 # The parts the component is made of; they stand beside it among the assets.
-for _part in ("turn_stream.js", "markdown_blocks.js", "markdown.jsx", "citations.jsx", "announcer.js"):
+for _part in (
+    "turn_stream.js",
+    "markdown_blocks.js",
+    "markdown.jsx",
+    "citations.jsx",
+    "announcer.js",
+    "code_colours.js",
+):
     local_asset(_part)
 
 

@@ -89,19 +89,23 @@ function CitationCard({ citation, doubt }) {
   );
 }
 
-const PAGED = /\.(pdf|docx?|pptx?|odp)$/i;
-
-/* "page 12", or nothing for files without pages. */
+/* "page 12", or nothing for files whose text has no pages until somebody prints it. */
 export function place({ filename, page }) {
   if (!page) return "";
   if (/\.pptx?$/i.test(filename)) return `slide ${page}`;
   if (/\.xlsx?$/i.test(filename)) return `sheet ${page}`;
-  return PAGED.test(filename) || page > 1 ? `page ${page}` : "";
+  return /\.pdf$/i.test(filename) || page > 1 ? `page ${page}` : "";
 }
 
-/* A quote without the marks of its list and its markdown. */
+/* A quote without the marks of its list, its markdown and its table. */
 export function readable(quote) {
-  return quote.replace(/^\s*[-*+•▪◦‣●–]\s+/, "").replace(/\*\*(.+?)\*\*/g, "$1");
+  return quote
+    .replace(/^\s*(?:[-*+•▪◦‣●–]|#{1,6})\s+/, "")
+    .replace(/\*\*(.+?)\*\*/g, "$1")
+    .replace(/`([^`\n]+)`/g, "$1")
+    .replace(/!?\[([^\]\n]+)\]\([^)\s]*\)/g, "$1")
+    .replace(/^\s*\|\s*|\s*\|\s*$/gm, "")
+    .replace(/ *\| */g, " · ");
 }
 
 function shorten(text, limit) {

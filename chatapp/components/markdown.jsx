@@ -2,6 +2,7 @@
 import { Fragment, createContext, memo, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { Check, Copy } from "lucide-react";
 import { AlertDialog } from "radix-ui";
+import { colour, languageOf } from "./code_colours.js";
 import { Blocks, decodeEntities, withMarks, withoutHalfMark, withoutMarks } from "./markdown_blocks.js";
 
 /* Draws a citation mark; the answer around gives its own. */
@@ -216,9 +217,45 @@ function CodeBlock({ code, language }) {
         <CopyButton read={() => code} label="Copy code" />
       </figcaption>
       <pre tabIndex={0} aria-label={language ? `${language} code` : "Code"}>
-        <code>{code}</code>
+        <code>
+          <Coloured code={code} language={languageOf(language)} />
+        </code>
       </pre>
     </figure>
+  );
+}
+
+/* Code that is still being written has no colours yet: each character would colour all of it anew. */
+const COLOUR_MS = 200;
+
+function Coloured({ code, language }) {
+  const [drawn, setDrawn] = useState({});
+  useEffect(() => {
+    if (!language) return undefined;
+    let isCurrent = true;
+    const timer = setTimeout(() => {
+      colour(code, language).then(
+        (parts) => isCurrent && setDrawn({ code, parts }),
+        () => {}, // Without its colours it is read as well.
+      );
+    }, COLOUR_MS);
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [code, language]);
+  return drawn.code === code && drawn.parts ? drawParts(drawn.parts) : code;
+}
+
+function drawParts(parts) {
+  return parts.map((part, index) =>
+    typeof part === "string" ? (
+      part
+    ) : (
+      <span key={index} className={part.scope ? `code-${part.scope.split(".")[0]}` : undefined}>
+        {drawParts(part.children)}
+      </span>
+    ),
   );
 }
 

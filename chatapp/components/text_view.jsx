@@ -15,6 +15,9 @@ const PAGE_WORDS = {
   "application/pdf": "Page",
 };
 
+/* Nothing but tables: the names of the columns stay in view while the rows go by. */
+const SHEETS = new Set(["text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]);
+
 /** The characters [start, end) of a slice that begins at `from`, with what is lit inside a mark. */
 function Characters({ text, from, lit }) {
   const start = Math.max(lit.start - from, 0);
@@ -241,7 +244,7 @@ export function TextView({ fileId, version, filename, start, end, mediaType, fir
 
   return (
     <div ref={scroller} className="dv-scroll dv-text" tabIndex={0} role="region" aria-label={`Text of ${filename}`}>
-      <div className="dv-prose">
+      <div className={`dv-prose${SHEETS.has(mediaType) ? " dv-sheet" : ""}`}>
         {top.start > 0 && !ended.earlier && <More where="earlier" onMore={earlier} isBusy={busy === "earlier"} />}
         <Blocks blocks={blocks} lit={lit} mediaType={mediaType} />
         {bottom.end < bottom.total && !ended.more && <More where="more" onMore={later} isBusy={busy === "more"} />}

@@ -14,9 +14,9 @@ from chatapp.components.page import Page
 from chatapp.components.source_panel import SourcePanel
 from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.thread import Failure, Thread, TurnItem
-from chatapp.domain import Actor, DocumentStatus, Permission
+from chatapp.domain import Permission
 from chatapp.errors import AppError, NotFound
-from chatapp.services import catalog, collections, conversations, documents, turns
+from chatapp.services import catalog, collections, conversations, starters, turns
 from chatapp.services.catalog import ModelView
 from chatapp.services.collections import CollectionView
 from chatapp.services.turn_views import TurnView
@@ -24,7 +24,6 @@ from chatapp.settings import get_settings
 
 MAX_RECENT = 3
 """Turns begun since the conversation was opened that State keeps; the browser keeps the others."""
-MAX_STARTERS = 3
 
 
 _UNKNOWN = "There is no such conversation, or it is not yours."
@@ -212,7 +211,7 @@ class ChatState(MemberState, rx.State):
         actor = current_actor()
         readable = await collections.list_readable(actor)
         models = await catalog.list_models(actor)
-        self.starters = await _starters(actor)
+        self.starters = await starters.suggest(actor)
         self.collections = [collection_item(each) for each in readable]
         self.models = [model_item(each) for each in models]
         self.user_id, self.user_name = str(actor.user_id or ""), actor.name
@@ -240,14 +239,6 @@ class ChatState(MemberState, rx.State):
             await self._open(self.conversation_id)
             message = self.load_error or message
         self.failure = Failure(count=self.failure["count"] + 1, message=message, question=question)
-
-
-async def _starters(actor: Actor) -> list[str]:
-    """Questions to begin with, out of the titles of the documents that answer."""
-    listed = await documents.list_documents(actor, statuses=(DocumentStatus.COMPLETED,), limit=20)
-    titles = list(dict.fromkeys((each.title or each.filename).strip() for each in listed.items))
-    patterns = ("What does “{}” cover?", "What are the main points of “{}”?", "What should I know from “{}”?")
-    return [pattern.format(title) for pattern, title in zip(patterns, titles, strict=False)][:MAX_STARTERS]
 
 
 def _known_uuid(text: str) -> UUID:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from sqlalchemy import and_, insert, select
+from sqlalchemy import and_, func, insert, select
 from sqlmodel import col
 
 from chatapp.domain import Chunk
@@ -71,6 +71,29 @@ async def add(tx: Transaction, version: int, chunks: Sequence[Chunk]) -> None:
     ]
     if rows:
         await tx.session.execute(insert(ChunkTable), rows)
+
+
+async def headings(tx: Transaction, document_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """The headings of the versions that some documents answer with, each once, in the order of the document."""
+    found: dict[UUID, list[str]] = {}
+    if not document_ids:
+        return found
+    query = (
+        select(col(ChunkTable.document_id), col(ChunkTable.heading))
+        .join(
+            DocumentTable,
+            and_(
+                col(DocumentTable.id) == col(ChunkTable.document_id),
+                col(DocumentTable.active_version) == col(ChunkTable.version),
+            ),
+        )
+        .where(col(ChunkTable.document_id).in_(document_ids), col(ChunkTable.heading) != "")
+        .group_by(col(ChunkTable.document_id), col(ChunkTable.heading))
+        .order_by(func.min(col(ChunkTable.ordinal)))
+    )
+    for document_id, heading in (await tx.session.execute(query)).all():
+        found.setdefault(document_id, []).append(heading)
+    return found
 
 
 async def load_answering(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
@@ -45,6 +46,26 @@ async def test_a_citation_opens_the_document_with_the_passage_lit(open_page: Ope
     await page.keyboard.press("Escape")
     await expect(panel).to_have_count(0)
     await expect(chip).to_be_focused()
+
+
+async def test_a_cited_row_of_a_table_is_shown_under_the_names_of_its_columns(
+    open_page: OpenPage, product: Product
+) -> None:
+    rows = "".join(f"Person {number},{4000 + number},B{number % 7}\n" for number in range(150))
+    async with product.client() as client:
+        await add_document(
+            client, filename="staff.csv", text=f"Name,Extension,Office\n{rows}", collection=f"Staff {uuid4().hex[:6]}"
+        )
+    page = await open_page("/")
+    answer = await ask(page, "What is the extension of Person 142?")
+    await expect(answer).to_contain_text("Extension: 4142")
+    await expect(answer.locator(".source-place")).to_have_text("")
+    await answer.locator(".citation").first.click()
+    panel = page.get_by_role("complementary", name="Source")
+    await expect(panel.locator("mark", has_text="4142")).to_be_in_viewport()
+    await expect(panel.get_by_role("columnheader", name="Extension").first).to_be_in_viewport()
+    await expect(panel.locator("blockquote")).to_have_text("Person 142 · 4142 · B2")
+    await screenshot(page, "chat-source-table")
 
 
 async def test_next_and_previous_walk_through_the_citations(open_page: OpenPage) -> None:

@@ -121,6 +121,8 @@ async def test_markdown_is_drawn_and_nothing_in_it_runs_or_leaves(open_page: Ope
     await expect(article.locator(".katex").first).to_be_visible()
     await expect(article.locator("img, script")).to_have_count(0)
     await expect(article.get_by_role("link")).to_have_count(1)
+    await expect(article.locator("pre .code-string")).to_have_text("'hello'")
+    await expect(article.locator("pre")).to_have_text("print('hello')")
     await article.get_by_role("button", name="Copy code").click()
     assert await page.evaluate("navigator.clipboard.readText()") == "print('hello')"
     await article.get_by_role("link", name="portal").click()
