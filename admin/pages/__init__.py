@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin.pages import keys, overview, tenants, users
+from admin.pages import keys, overview, sign_in, tenants, users
 from chatapp.components.page import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,4 +10,5 @@ PAGES: tuple[Page, ...] = (
     tenants.PAGE,
     users.PAGE,
     keys.PAGE,
+    sign_in.PAGE,
 )

@@ -33,6 +33,9 @@ NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("People", "Tenants", "/admin/tenants", "Building2", "customers organisations suspend delete"),
     NavigationItem("People", "Users", "/admin/users", "Users", "people roles invite members reset password"),
     NavigationItem("People", "Keys", "/admin/keys", "KeyRound", "api tokens secrets scopes rotate revoke"),
+    NavigationItem(
+        "People", "Sign-in", "/admin/sign-in", "LogIn", "sso oidc openid identity provider login passwords single"
+    ),
 )
 """In the order they are offered; one line a page, and only pages that exist."""
 

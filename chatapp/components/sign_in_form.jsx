@@ -1,7 +1,8 @@
-/* Sign in, or set a password with a one-time link. Success is a full page load, because the socket of a page
-   keeps the identity it was opened with. */
+/* Sign in, with a password or through an identity provider; and the forms of whoever comes with a link. */
 import { useEffect, useRef, useState } from "react";
-import { CircleAlert, Eye, EyeOff } from "lucide-react";
+import { ArrowRight } from "lucide-react";
+import { LinkForm, ProveForm } from "./sign_in_links.jsx";
+import { Label, PasswordField, Problem, SubmitButton, safePath, useSubmit } from "./sign_in_parts.jsx";
 
 /* What a form posted without scripts is sent back with. */
 const PROBLEMS = {
@@ -11,72 +12,109 @@ const PROBLEMS = {
   link: "This link was used already or has run out. Ask an admin for a new one.",
 };
 
-function safePath(path) {
-  return path && path.startsWith("/") && !path.startsWith("//") && !path.includes("\\") ? path : "/";
+/* What can be used while nobody has said otherwise. */
+const PASSWORD_ONLY = { password: true, providers: [], by_address: false };
+
+const NOTHING = { next: "/", error: "", token: "", proof: null };
+
+function problemOf(error, problems) {
+  return error ? (PROBLEMS[error] ?? problems[error] ?? "Signing in did not work. Try again.") : "";
 }
 
-function problemOf(error) {
-  return error ? (PROBLEMS[error] ?? "Signing in did not work. Try again.") : "";
+function readAddress() {
+  const query = new URLSearchParams(window.location.search);
+  const fragment = new URLSearchParams(window.location.hash.slice(1));
+  return {
+    next: safePath(query.get("next")),
+    error: query.get("error") ?? "",
+    token: fragment.get("token") ?? query.get("token") ?? "",
+    proof: query.has("prove") && fragment.has("email") ? { email: fragment.get("email"), provider: fragment.get("provider") ?? "" } : null,
+  };
 }
 
-export function SignInForm({ minPasswordCharacters }) {
-  const [address, setAddress] = useState({ next: "/", error: "", token: "" });
+export function SignInForm({ minPasswordCharacters, problems }) {
+  const [address, setAddress] = useState(NOTHING);
   useEffect(() => {
-    const query = new URLSearchParams(window.location.search);
-    const token = new URLSearchParams(window.location.hash.slice(1)).get("token") ?? query.get("token") ?? "";
-    setAddress({ next: safePath(query.get("next")), error: query.get("error") ?? "", token });
-    /* The token leaves the address bar and the history. */
-    if (token) window.history.replaceState(window.history.state, "", "/sign-in");
+    const found = readAddress();
+    setAddress(found);
+    /* The token, and whose account it is, leave the address bar and the history. */
+    if (found.token || found.proof) window.history.replaceState(window.history.state, "", "/sign-in");
   }, []);
+  const shared = { next: address.next, startProblem: problemOf(address.error, problems) };
+  const isOfPassword = !(address.error in problems);
   return (
     <div className="sign-in-card">
       <span className="brand-mark large" aria-hidden />
-      {address.token ? <PasswordForm {...address} minCharacters={minPasswordCharacters} /> : <LoginForm {...address} />}
+      {address.token ? (
+        <LinkForm
+          {...shared}
+          token={address.token}
+          startProblem={address.error === "invalid_input" ? `A password needs at least ${minPasswordCharacters} characters.` : shared.startProblem}
+          minCharacters={minPasswordCharacters}
+        />
+      ) : address.proof ? (
+        <ProveForm {...shared} proof={address.proof} />
+      ) : (
+        <LoginForm {...shared} isOfPassword={isOfPassword} />
+      )}
     </div>
   );
 }
 
-function useSubmit(path, next) {
-  const [state, setState] = useState({ isBusy: false, problem: "", param: "" });
-  const submit = async (fields) => {
-    setState({ isBusy: true, problem: "", param: "" });
-    try {
-      const response = await fetch(path, {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ ...fields, next }),
-      });
-      const answer = await response.json().catch(() => ({}));
-      if (response.ok) {
-        /* What the tab kept of somebody else's visit goes. */
-        sessionStorage.clear();
-        window.location.assign(safePath(answer.next ?? next));
-        return;
-      }
-      const wait = response.headers.get("Retry-After");
-      const message = answer.error?.message ?? "Signing in did not work. Try again.";
-      setState({ isBusy: false, problem: wait ? `${message} You can try again in ${waitInWords(wait)}.` : message, param: answer.error?.param ?? "" });
-    } catch {
-      setState({ isBusy: false, problem: "The server cannot be reached. Check the connection and try again.", param: "" });
+async function fetchMethods(email) {
+  const query = email ? `?email=${encodeURIComponent(email)}` : "";
+  const response = await fetch(`/auth/methods${query}`, { credentials: "same-origin" });
+  return response.ok ? response.json() : PASSWORD_ONLY;
+}
+
+/* Which ways in are offered. Where the address decides, it is asked for first; what is offered then depends on its
+   domain and not on whether it has an account. */
+function useMethods() {
+  const [methods, setMethods] = useState(PASSWORD_ONLY);
+  const [asked, setAsked] = useState("");
+  const [isLooking, setLooking] = useState(false);
+  useEffect(() => {
+    fetchMethods("")
+      .then(setMethods)
+      .catch(() => {});
+  }, []);
+  const lookUp = async (email) => {
+    setLooking(true);
+    const found = await fetchMethods(email).catch(() => PASSWORD_ONLY);
+    setMethods({ ...found, by_address: true });
+    setAsked(email);
+    setLooking(false);
+  };
+  const forget = (email) => {
+    if (asked && email !== asked) {
+      setAsked("");
+      setMethods({ ...PASSWORD_ONLY, by_address: true });
     }
   };
-  return [state, submit, (problem) => setState({ isBusy: false, problem, param: "password" })];
+  return { ...methods, asked, isLooking, lookUp, forget };
 }
 
-function waitInWords(seconds) {
-  const minutes = Math.ceil(Number(seconds) / 60);
-  return Number(seconds) < 60 ? `${Math.ceil(Number(seconds))} seconds` : `${minutes} minute${minutes > 1 ? "s" : ""}`;
-}
-
-function LoginForm({ next, error }) {
+function LoginForm({ next, startProblem, isOfPassword }) {
   const [state, submit] = useSubmit("/auth/login", next);
   const [isHidden, setHidden] = useState(false);
+  const [wantsPassword, setWantsPassword] = useState(false);
+  const methods = useMethods();
   const password = useRef(null);
-  const problem = state.problem || (isHidden ? "" : problemOf(error));
+  const firstProvider = useRef(null);
+  const problem = state.problem || (isHidden ? "" : startProblem);
+  /* What a provider refused is no fault of what is typed here. */
+  const isWrong = Boolean(problem) && (isOfPassword || Boolean(state.problem));
+  const isAddressFirst = methods.by_address && !methods.asked;
+  const showsPassword = !isAddressFirst && (methods.password || wantsPassword);
   useEffect(() => {
     if (state.problem) password.current?.select();
   }, [state.problem]);
+  useEffect(() => {
+    if (methods.asked) (firstProvider.current ?? password.current)?.focus();
+  }, [methods.asked]);
+  useEffect(() => {
+    if (wantsPassword) password.current?.focus();
+  }, [wantsPassword]);
   return (
     <form
       method="post"
@@ -85,114 +123,69 @@ function LoginForm({ next, error }) {
         event.preventDefault();
         setHidden(true);
         const fields = new FormData(event.currentTarget);
-        submit({ email: fields.get("email").trim(), password: fields.get("password") });
+        const email = fields.get("email").trim();
+        if (isAddressFirst) methods.lookUp(email);
+        else if (showsPassword) submit({ email, password: fields.get("password") });
+        else firstProvider.current?.click();
       }}
     >
       <h1>Sign in</h1>
       <Problem text={problem} />
+      {!methods.by_address && <Providers providers={methods.providers} next={next} first={firstProvider} />}
+      {!methods.by_address && methods.providers.length > 0 && showsPassword && <Or />}
       <input type="hidden" name="next" value={next} />
-      <Label text="Email">
-        <input
-          className="field"
-          type="email"
-          name="email"
-          autoComplete="username"
-          required
-          autoFocus
-          maxLength={254}
-          aria-invalid={Boolean(problem) || undefined}
-          aria-describedby={problem ? "problem" : undefined}
-        />
-      </Label>
-      <Label text="Password">
-        <PasswordField field={password} name="password" autoComplete="current-password" isWrong={Boolean(problem)} />
-      </Label>
-      <button type="submit" className="button primary wide" disabled={state.isBusy}>
-        {state.isBusy ? "Signing in…" : "Sign in"}
-      </button>
+      {(showsPassword || methods.by_address) && (
+        <Label text="Email">
+          <input
+            className="field"
+            type="email"
+            name="email"
+            autoComplete="username"
+            required
+            autoFocus
+            maxLength={254}
+            onChange={(event) => methods.forget(event.target.value.trim())}
+            aria-invalid={isWrong || undefined}
+            aria-describedby={problem ? "problem" : undefined}
+          />
+        </Label>
+      )}
+      {methods.by_address && !isAddressFirst && <Providers providers={methods.providers} next={next} email={methods.asked} first={firstProvider} />}
+      {methods.by_address && methods.providers.length > 0 && showsPassword && <Or />}
+      {showsPassword && (
+        <Label text="Password">
+          <PasswordField field={password} name="password" autoComplete="current-password" isWrong={isWrong} />
+        </Label>
+      )}
+      {isAddressFirst && <SubmitButton isBusy={methods.isLooking} word="Continue" busyWord="Looking…" />}
+      {showsPassword && <SubmitButton isBusy={state.isBusy} isQuiet={methods.providers.length > 0} word="Sign in" busyWord="Signing in…" />}
+      {!isAddressFirst && !showsPassword && (
+        <button type="button" className="button wide" onClick={() => setWantsPassword(true)}>
+          Sign in with a password
+        </button>
+      )}
       <p className="quiet small">No account, or a forgotten password? An admin of your organisation can send you a link.</p>
     </form>
   );
 }
 
-function PasswordForm({ token, next, error, minCharacters }) {
-  const [state, submit, refuse] = useSubmit("/auth/link", next);
-  const [isHidden, setHidden] = useState(false);
-  const tooShort = `A password needs at least ${minCharacters} characters.`;
-  const startProblem = error === "invalid_input" ? tooShort : problemOf(error);
-  const problem = state.problem || (isHidden ? "" : startProblem);
-  return (
-    <form
-      method="post"
-      action="/auth/link"
-      onSubmit={(event) => {
-        event.preventDefault();
-        setHidden(true);
-        const password = new FormData(event.currentTarget).get("password");
-        /* Characters as the server counts them, not JavaScript's halves of some. */
-        if ([...password].length < minCharacters) refuse(tooShort);
-        else submit({ token, password });
-      }}
+function Providers({ providers, next, email = "", first }) {
+  return providers.map((provider, place) => (
+    <a
+      key={provider.id}
+      ref={place === 0 ? first : undefined}
+      className="button primary wide"
+      href={`/auth/oidc/${provider.id}/start?next=${encodeURIComponent(next)}${email ? `&email=${encodeURIComponent(email)}` : ""}`}
     >
-      <h1>Choose a password</h1>
-      <p className="quiet">It signs you in from now on. The link you used works only once.</p>
-      <Problem text={problem} />
-      <input type="hidden" name="token" value={token} />
-      <input type="hidden" name="next" value={next} />
-      <Label text="New password" help={`At least ${minCharacters} characters. A few words are easier to keep than signs.`}>
-        <PasswordField name="password" autoComplete="new-password" isWrong={Boolean(problem)} isFocused />
-      </Label>
-      <button type="submit" className="button primary wide" disabled={state.isBusy}>
-        {state.isBusy ? "Saving…" : "Save and sign in"}
-      </button>
-    </form>
-  );
+      Continue with {provider.name} <ArrowRight size={16} aria-hidden />
+    </a>
+  ));
 }
 
-function Problem({ text }) {
-  if (!text) return null;
+function Or() {
   return (
-    <p className="form-problem" id="problem" role="alert">
-      <CircleAlert size={16} aria-hidden /> {text}
+    <p className="or-line" aria-hidden>
+      <span>or</span>
     </p>
-  );
-}
-
-function Label({ text, help, children }) {
-  return (
-    <div className="form-row">
-      <label>
-        <span>{text}</span>
-        {children}
-      </label>
-      {help && <p className="quiet small">{help}</p>}
-    </div>
-  );
-}
-
-function PasswordField({ field, isWrong, isFocused, ...rest }) {
-  const [isShown, setShown] = useState(false);
-  return (
-    <span className="password-field">
-      <input
-        ref={field}
-        className="field"
-        type={isShown ? "text" : "password"}
-        required
-        maxLength={1024}
-        autoFocus={isFocused}
-        aria-invalid={isWrong || undefined}
-        {...rest}
-      />
-      <button
-        type="button"
-        className="icon-button small"
-        aria-label={isShown ? "Hide the password" : "Show the password"}
-        aria-pressed={isShown}
-        onClick={() => setShown(!isShown)}
-      >
-        {isShown ? <EyeOff size={16} /> : <Eye size={16} />}
-      </button>
-    </span>
   );
 }

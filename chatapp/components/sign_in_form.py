@@ -1,10 +1,13 @@
-"""The form that signs in, and the one that sets a password with a one-time link."""
+"""The forms of the sign-in page: a password, an identity provider, a one-time link, an invitation."""
 
 from __future__ import annotations
 
 import reflex as rx
 
 from chatapp.components.local_asset import local_asset
+
+for _part in ("sign_in_parts.jsx", "sign_in_links.jsx"):
+    local_asset(_part)
 
 
 class SignInForm(rx.Component):
@@ -15,3 +18,5 @@ class SignInForm(rx.Component):
     lib_dependencies: list[str] = ["lucide-react@1.26.0"]
 
     min_password_characters: rx.Var[int]
+    problems: rx.Var[dict[str, str]]
+    """What an `error` in the page's address means, beside those the component knows itself."""

@@ -7,10 +7,15 @@ import reflex as rx
 from chatapp.components.page import Page
 from chatapp.components.sign_in_form import SignInForm
 from chatapp.services.authentication import MIN_PASSWORD_CHARACTERS
+from chatapp.services.oidc_client import PROBLEMS
 
 
 def sign_in_page() -> rx.Component:
-    return rx.el.main(SignInForm.create(min_password_characters=MIN_PASSWORD_CHARACTERS), class_name="sign-in")
+    form = SignInForm.create(
+        min_password_characters=MIN_PASSWORD_CHARACTERS,
+        problems={f"oidc_{reason}": sentence for reason, sentence in PROBLEMS.items()},
+    )
+    return rx.el.main(form, class_name="sign-in")
 
 
 PAGE = Page(route="/sign-in", title="Sign in", component=sign_in_page, base="public")

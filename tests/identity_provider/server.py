@@ -56,7 +56,7 @@ def new_key(kid: str) -> RSAKey:
 class IdentityProvider:
     """The server, what it knows and what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.person = Person()
         self.faults: dict[str, Any] = {}
         """`claims`: put over those of the token; `claims_from_now`: moments, in seconds from now. `sign`: how else
@@ -73,7 +73,7 @@ class IdentityProvider:
         self.codes: dict[str, _Code] = {}
         self.access_tokens: dict[str, Person] = {}
         handler = type("Handler", (_Handler,), {"provider": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
