@@ -12,6 +12,7 @@ from admin.components.data_table import plain_table
 from admin.components.figures import FigureItem, figures
 from admin.components.frame import admin_page, frame
 from admin.components.specs import Column
+from chatapp.components.onboarding import OnboardingState, onboarding_card
 from chatapp.components.state_bases import AdminState, current_actor
 from chatapp.errors import AppError
 from chatapp.services import overview
@@ -123,6 +124,7 @@ def _chart(shown: Any, label: str, unit: Unit) -> rx.Component:
 
 def overview_page() -> rx.Component:
     return frame(
+        onboarding_card(can_return=True),
         rx.cond(OverviewState.error != "", rx.el.p(OverviewState.error, role="alert", class_name="page-problem")),
         _section(
             "Is it up",
@@ -157,4 +159,4 @@ def overview_page() -> rx.Component:
     )
 
 
-PAGE = admin_page("/admin", "Overview", overview_page, OverviewState.load)
+PAGE = admin_page("/admin", "Overview", overview_page, OnboardingState.load, OverviewState.load)
