@@ -118,6 +118,7 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         "attempts": [attempt.as_json() for attempt in turn.attempts],
         "turn_attempt": turn.attempt,
         "route_version": turn.route.version,
+        "turns_before": sum(message.role == "user" for message in turn.history),
         "cached_input_tokens": turn.usage.cached_input_tokens,
         "is_usage_estimated": turn.usage.is_estimated,
         "prompt_version": PROMPT_VERSION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,17 +107,32 @@ async def resolve(actor: Actor, name: str) -> Route:
     return Route(tuple(deployments), reason="auto: the default model" if is_auto else "asked for by name")
 
 
+async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, version: int) -> Route:
+    """A route over these models in order, the built-in model behind them; those no longer in use are left out.
+
+    Raises:
+        NotFound: nothing at all is in use.
+    """
+    async with transaction(actor, readonly=True) as tx:
+        found = {model.name: (model, provider) for model, provider in await catalog.list_models(tx)}
+        last_resort = await catalog.find_of_kind(tx, Extractive.kind)
+    wanted = [found[name] for name in names if name in found]
+    if last_resort is not None and last_resort[0].name not in names:
+        wanted.append((last_resort[0], last_resort[1]))
+    if not wanted:
+        raise NotFound("No model is in use. An admin has to add one.", param="model")
+    return Route(tuple(_deployment(*each) for each in wanted), reason=reason, version=version)
+
+
+def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:
+    """What so many tokens cost at a model's price of now, in micro-dollars, rounded up."""
+    picodollars = input_tokens * model.input_micro_usd_per_mtok + output_tokens * model.output_micro_usd_per_mtok
+    return -(-picodollars // 1_000_000)
+
+
 def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
-    settings = get_settings()
-    config = ProviderConfig(
-        base_url=provider.base_url,
-        api_key=_key_of(provider, settings),
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        idle_timeout_seconds=settings.first_token_timeout_seconds,
-        reach=_reach_of(provider, settings),
-    )
     return Deployment(
-        provider=make_provider(provider.kind, config),
+        provider=make_provider(provider.kind, config_of(provider)),
         provider_name=provider.name,
         model=model.name,
         provider_model=model.provider_model,
@@ -124,10 +140,24 @@ def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
         max_output_tokens=model.max_output_tokens,
         input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
         output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
+        cached_input_micro_usd_per_mtok=model.cached_input_micro_usd_per_mtok,
     )
 
 
-def _reach_of(provider: ProviderTable, settings: Settings) -> Reach:
+def config_of(provider: ProviderTable) -> ProviderConfig:
+    """Where a provider is, with its key, and how long to wait for it."""
+    settings = get_settings()
+    return ProviderConfig(
+        base_url=provider.base_url,
+        api_key=_key_of(provider, settings),
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        idle_timeout_seconds=provider.timeout_seconds or settings.first_token_timeout_seconds,
+        reach=reach_of(provider, settings),
+    )
+
+
+def reach_of(provider: ProviderTable, settings: Settings) -> Reach:
+    """How far in a provider's address may lead."""
     if provider.is_operators:
         return Reach.ANY
     return Reach.PRIVATE if settings.allow_private_providers else Reach.PUBLIC

@@ -11,7 +11,6 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,13 +20,11 @@ from chatapp.errors import AppError, NotPermitted, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
-from chatapp.pipeline.turn import SearchedCollection, StopSignal, Turn, TurnLimits
-from chatapp.routing.route import Route
-from chatapp.services import authentication, catalog, collections
-from chatapp.services.request_parameters import require_honoured
+from chatapp.pipeline.turn import StopSignal, Turn, TurnLimits
+from chatapp.services import authentication
+from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
 from chatapp.services.turn_views import branch
 from chatapp.settings import Settings
-from chatapp.store import collections as collection_rows
 from chatapp.store import turns
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import TurnTable
@@ -41,15 +38,6 @@ _MAX_ATTEMPTS = 5
 """A turn that takes its process down each time must not do so for ever."""
 _HISTORY_TURNS = 40
 _RELISTEN_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who answers a turn, and from what."""
-
-    route: Route
-    is_searching: bool
-    collections: tuple[SearchedCollection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +145,9 @@ class TurnRunner:
         writer = EventWriter(actor, row.id, row.attempt)
         if row.attempt > 1:
             await writer.emit("reset", {})
-        plan = plan or await make_plan(actor, row.request)
+        if plan is None:
+            parent_id = row.parent_id or AT_THE_BEGINNING
+            plan = await make_plan(actor, row.request, row.question, row.conversation_id, parent_id)
         settings = self._settings
         await answer(
             Turn(
@@ -231,31 +221,6 @@ class TurnRunner:
                 # The row says it too, and is read with every renewal.
                 _log.warning("turns.not_listening", error=error.code)
             await asyncio.sleep(_RELISTEN_SECONDS)
-
-
-async def make_plan(actor: Actor, request: dict[str, Any]) -> Plan:
-    """Who answers a request, and from what, with the rights the actor has now.
-
-    Args:
-        actor: who asks.
-        request: a turn's `request`: `model`, `collections` as a list of ids or None for all, and `parameters`.
-
-    Raises:
-        NotFound: no such model or collection for this actor.
-        NotPermitted: the actor may not read documents, and wants to.
-        InvalidInput: the model cannot answer in the form wanted.
-    """
-    route = await catalog.resolve(actor, request.get("model", ""))
-    require_honoured(route.first.provider, request.get("parameters", {}))
-    wanted = request.get("collections")
-    requested = None if wanted is None else [UUID(value) for value in wanted]
-    ids = await collections.readable_ids(actor, requested)
-    if not ids:
-        return Plan(route, requested is None or bool(requested), ())
-    async with transaction(actor, readonly=True) as tx:
-        rows = {row.id: row for row in await collection_rows.list_all(tx)}
-    found = (SearchedCollection(rows[key].id, rows[key].name, rows[key].version) for key in ids if key in rows)
-    return Plan(route, is_searching=True, collections=tuple(found))
 
 
 async def _history(actor: Actor, row: TurnTable) -> tuple[PromptMessage, ...]:

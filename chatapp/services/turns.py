@@ -17,8 +17,9 @@ from chatapp.pipeline.admit import valid_question
 from chatapp.pipeline.event_writer import to_json
 from chatapp.pipeline.record import done_event_of
 from chatapp.services import collections
+from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
 from chatapp.services.request_parameters import passed_on
-from chatapp.services.turn_runner import Plan, make_plan, turn_runner
+from chatapp.services.turn_runner import turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids, title_of
 from chatapp.settings import get_settings
 from chatapp.store import conversations, feedback, turns
@@ -103,7 +104,7 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     key = _asker_key(actor, idempotency_key)
     if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
         return earlier
-    plan = await make_plan(actor, request)
+    plan = await make_plan(actor, request, question, conversation_id, parent_id)
     try:
         async with transaction(actor) as tx:
             place = await _place(tx, conversation_id, parent_id)
@@ -264,10 +265,11 @@ async def _again(
         chosen = request["collections"]
         wanted = await collections.still_readable(actor, None if chosen is None else [UUID(each) for each in chosen])
     request["collections"] = None if wanted is None else [str(each) for each in wanted]
-    plan = await make_plan(actor, request)
+    question = question or earlier.question
+    plan = await make_plan(actor, request, question, earlier.conversation_id, earlier.parent_id or AT_THE_BEGINNING)
     async with transaction(actor) as tx:
         place = _Place(earlier.conversation_id, earlier.parent_id)
-        row = _new_row(actor, question or earlier.question, request, place, None)
+        row = _new_row(actor, question, request, place, None)
         await _write(tx, row)
     return await _launch(actor, row, plan)
 

@@ -48,6 +48,8 @@ TRACE = Expected(bare="404", member="404", auditor="ok", visitor="404", other="4
 READ_AND_TRACES = replace(READ_ONE, member="403")
 ADMIN_READ = Expected(bare="403", member="403", auditor="ok", visitor="ok", other="404", platform="ok")
 ADMIN_WRITE = Expected(bare="403", member="403", auditor="403", visitor="ok", other="404", platform="ok")
+DRY_RUN = replace(ADMIN_WRITE, visitor="403", platform="403")
+"""For admins who may read what was asked, too."""
 ADMIN_OWN = Expected(bare="403", member="403", auditor="ok", visitor="ok", other="ok", platform="ok")
 """Lists that hold what the one who asks may administer."""
 TENANT_CHOICE = replace(SIGNED_IN, other="404", key="403")

@@ -9,6 +9,7 @@ from tests.access.expected import (
     ADMIN_READ,
     ADMIN_WRITE,
     CHAT,
+    DRY_RUN,
     OWN,
     OWN_CHAT,
     OWN_PERSON,
@@ -181,6 +182,23 @@ _SIGN_IN_SETTINGS = {
     f"DELETE {_PROVIDERS}/{{provider_id}}": Row(ADMIN_WRITE),
     f"POST {_PROVIDERS}/{{provider_id}}/test": Row(ADMIN_WRITE),
 }
+_MODEL = {"name": "New", "provider": "nobody", "provider_model": "x"}
+_SERVED = {
+    **{f"GET /v1/admin/{noun}": Row(ADMIN_OWN) for noun in ("providers", "models")},
+    **{f"GET /v1/admin/{noun}.csv": Row(ADMIN_OWN, is_stream=True) for noun in ("providers", "models")},
+    "POST /v1/admin/providers": Row(PLATFORM, json={"name": "New", "kind": "extractive"}),
+    "GET /v1/admin/providers/{model_provider_id}": Row(ADMIN_OWN),
+    "PATCH /v1/admin/providers/{model_provider_id}": Row(PLATFORM, json={"is_enabled": True}),
+    "DELETE /v1/admin/providers/{model_provider_id}": Row(PLATFORM),
+    "POST /v1/admin/providers/{model_provider_id}/test": Row(PLATFORM),
+    "POST /v1/admin/models": Row(PLATFORM, json=_MODEL),
+    "GET /v1/admin/models/{model_id}": Row(ADMIN_OWN),
+    "PATCH /v1/admin/models/{model_id}": Row(PLATFORM, json={"is_enabled": True}),
+    "DELETE /v1/admin/models/{model_id}": Row(PLATFORM),
+    f"GET {_TENANT}/route": Row(ADMIN_READ),
+    f"PUT {_TENANT}/route": Row(ADMIN_WRITE, json={"default": "extractive"}),
+    f"POST {_TENANT}/route/dry-run": Row(DRY_RUN, json={"route": {"default": "extractive"}}),
+}
 
 ROWS: dict[str, Row] = {
     **_HEALTH,
@@ -196,6 +214,7 @@ ROWS: dict[str, Row] = {
     **_GRANTS,
     **_GROUPS,
     **_SIGN_IN_SETTINGS,
+    **_SERVED,
 }
 """Every route the product has, as `METHOD /path`."""
 
@@ -213,6 +232,8 @@ PARAMETERS = {
     "collection_id": "store",
     "batch_id": "batch",
     "provider_id": "provider",
+    "model_provider_id": "model_provider",
+    "model_id": "model",
 }
 """The kind of object that a parameter in an address names."""
 

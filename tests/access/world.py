@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +15,7 @@ from sqlmodel import SQLModel, col, select, update
 
 from chatapp.domain import Actor, Role, TurnStatus, utc_now
 from chatapp.services import authentication, collections, document_batches, documents
+from chatapp.settings import get_settings
 from chatapp.store import audit
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import (
@@ -22,7 +26,9 @@ from chatapp.store.tables import (
     GroupTable,
     IdentityProviderTable,
     MembershipTable,
+    ModelTable,
     OneTimeLinkTable,
+    ProviderTable,
     SessionTable,
     TenantTable,
     TraceTable,
@@ -168,12 +174,16 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
     address = f"https://{mark}.example.org"
     provider = IdentityProviderTable(tenant_id=tenant_id, name=mark, issuer=address, client_id=mark)
     api_key = ApiKeyTable(**mine, name=mark, prefix="sk-chatapp-", key_hash=uuid4().hex, scopes=["use:chat"])
+    # These belong to the installation: every tenant's admins may see them, so they carry no mark.
+    served = ProviderTable(name=uuid4().hex, kind="extractive")
+    model = ModelTable(name=uuid4().hex, provider_id=served.id, provider_model="extractive")
     expires_at = utc_now() + timedelta(days=1)
     sign_in = SessionTable(**mine, token_hash=uuid4().hex, expires_at=expires_at, user_agent=mark)
     link = OneTimeLinkTable(**mine, token_hash=uuid4().hex, purpose="invite", expires_at=expires_at)
     async with transaction(owner) as tx:
-        tx.session.add_all([conversation, group, provider, api_key, sign_in, link])
+        tx.session.add_all([conversation, group, provider, api_key, sign_in, link, served])
         await tx.session.flush()
+        tx.session.add(model)
         tx.session.add(TurnTable(id=turn_id, **mine, **texts, conversation_id=conversation.id))
         tx.session.add(TraceTable(id=turn_id, **mine, question=mark, answer=mark))
         tx.session.add(GroupMemberTable(tenant_id=tenant_id, group_id=group.id, user_id=member.user_id))
@@ -191,6 +201,8 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
         "turn": turn_id,
         "group": group.id,
         "provider": provider.id,
+        "model_provider": served.id,
+        "model": model.id,
         "key": api_key.id,
         "session": sign_in.id,
         "link": link.id,
@@ -213,3 +225,19 @@ async def snapshot(tenant_id: UUID) -> dict[str, list[str]]:
                 query = query.where(table.c.email.startswith(CANARY))
             found[table.name] = sorted(str(tuple(row)) for row in await tx.session.execute(query))
     return found
+
+
+async def _main(arguments: list[str]) -> None:
+    """Make a world in the installation of the environment, or take a snapshot of a tenant of it, as JSON."""
+    from chatapp.services.lifespan import running
+
+    async with running(get_settings(), role="command"):
+        if arguments:
+            print(json.dumps(await snapshot(UUID(arguments[0]))))  # noqa: T201
+            return
+        world = await make_world()
+    print(json.dumps(asdict(world), default=str))  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:]))

@@ -38,7 +38,7 @@ from chatapp.store.tables.people import (
     TenantTable,
     UserTable,
 )
-from chatapp.store.tables.providers import ModelTable, ProviderTable
+from chatapp.store.tables.providers import ModelTable, ProviderTable, RouteTable
 
 __all__ = [
     "ApiKeyTable",
@@ -63,6 +63,7 @@ __all__ = [
     "PostingTable",
     "ProviderTable",
     "RemovalTable",
+    "RouteTable",
     "SessionTable",
     "TenantDeletionTable",
     "TenantRow",

@@ -1,0 +1,106 @@
+"""Lists and changes of providers and models as platform admins make them. They belong to the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlmodel import col
+
+from chatapp.errors import NotFound
+from chatapp.store.database import Transaction
+from chatapp.store.listing import Found, ListField, Listing
+from chatapp.store.listing import find as list_page
+from chatapp.store.tables import ModelTable, ProviderTable
+
+
+async def get_provider(tx: Transaction, provider_id: UUID) -> ProviderTable:
+    """One provider.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    row = await tx.session.get(ProviderTable, provider_id)
+    if row is None:
+        raise NotFound("There is no such provider.", param="provider_id")
+    return row
+
+
+async def provider_named(tx: Transaction, name: str) -> ProviderTable | None:
+    """The provider of that name, upper and lower case alike."""
+    query = select(ProviderTable).where(func.lower(col(ProviderTable.name)) == name.lower()).limit(1)
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def get_model(tx: Transaction, model_id: UUID) -> ModelTable:
+    """One model.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    row = await tx.session.get(ModelTable, model_id)
+    if row is None:
+        raise NotFound("There is no such model.", param="model_id")
+    return row
+
+
+async def model_named(tx: Transaction, name: str) -> ModelTable | None:
+    """The model of that name, upper and lower case alike."""
+    query = select(ModelTable).where(func.lower(col(ModelTable.name)) == name.lower()).limit(1)
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def models_of(tx: Transaction, provider_id: UUID) -> list[str]:
+    """Names of what a provider serves."""
+    query = (
+        select(col(ModelTable.name)).where(col(ModelTable.provider_id) == provider_id).order_by(col(ModelTable.name))
+    )
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def make_default(tx: Transaction, model_id: UUID) -> None:
+    """Have `auto` stand for this model where a tenant has no route of its own."""
+    await tx.session.execute(update(ModelTable).values(is_default=col(ModelTable.id) == model_id))
+
+
+async def find_providers(tx: Transaction, wanted: Mapping[str, str]) -> Found:
+    """A page of providers; each row is `(provider, number of its models)`."""
+    models = (
+        select(func.count())
+        .select_from(ModelTable)
+        .where(col(ModelTable.provider_id) == col(ProviderTable.id))
+        .correlate(ProviderTable)
+        .scalar_subquery()
+    )
+    return await list_page(tx, Listing(select(ProviderTable, models), col(ProviderTable.id), _PROVIDER_FIELDS), wanted)
+
+
+async def find_models(tx: Transaction, wanted: Mapping[str, str]) -> Found:
+    """A page of models; each row is `(model, name of its provider)`."""
+    statement = select(ModelTable, col(ProviderTable.name)).join(
+        ProviderTable, col(ProviderTable.id) == col(ModelTable.provider_id)
+    )
+    return await list_page(tx, Listing(statement, col(ModelTable.id), _MODEL_FIELDS, order="name"), wanted)
+
+
+_PROVIDER_FIELDS = (
+    ListField("id", col(ProviderTable.id), "id", is_sorted=False),
+    ListField("name", col(ProviderTable.name), is_searched=True),
+    ListField("kind", col(ProviderTable.kind), "choice", choices=("openai_compatible", "litellm", "extractive")),
+    ListField("base_url", col(ProviderTable.base_url), is_searched=True),
+    ListField("is_enabled", col(ProviderTable.is_enabled), "yes_no"),
+    ListField("created_at", col(ProviderTable.created_at), "moment"),
+)
+_MODEL_FIELDS = (
+    ListField("id", col(ModelTable.id), "id", is_sorted=False),
+    ListField("name", col(ModelTable.name), is_searched=True),
+    ListField("provider", col(ProviderTable.name), is_searched=True),
+    ListField("provider_model", col(ModelTable.provider_model), is_searched=True),
+    ListField("input_micro_usd_per_mtok", col(ModelTable.input_micro_usd_per_mtok), "number"),
+    ListField("output_micro_usd_per_mtok", col(ModelTable.output_micro_usd_per_mtok), "number"),
+    ListField("max_input_tokens", col(ModelTable.max_input_tokens), "number"),
+    ListField("is_default", col(ModelTable.is_default), "yes_no"),
+    ListField("is_enabled", col(ModelTable.is_enabled), "yes_no"),
+    ListField("created_at", col(ModelTable.created_at), "moment"),
+)

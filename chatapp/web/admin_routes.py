@@ -1,0 +1,50 @@
+"""`/v1/admin/tenants/{tenant_id}/route`: which model answers what in a tenant."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from chatapp.domain import Permission
+from chatapp.services import routes
+from chatapp.services.administration import acting_in
+from chatapp.services.routes import MAX_TRIED, RouteSettings, RouteView, Tried
+from chatapp.web.auth import SignedIn
+from chatapp.web.parameters import PathId
+from chatapp.web.request_body import RequestBody
+
+router = APIRouter(prefix="/v1/admin/tenants/{tenant_id}/route", tags=["admin: routes"])
+
+
+class RouteBody(RouteSettings, RequestBody):
+    """A tenant's route, whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DryRun(RequestBody):
+    """A route to try."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    route: RouteSettings
+    last: int = Field(default=100, ge=1, le=MAX_TRIED, description="How many of the last answers.")
+
+
+@router.get("")
+async def get(actor: SignedIn, tenant_id: PathId) -> RouteView:
+    """The tenant's route, or what the installation does where it has none."""
+    return await routes.get(await acting_in(actor, tenant_id, Permission.READ_ADMIN))
+
+
+@router.put("")
+async def put(actor: SignedIn, tenant_id: PathId, body: RouteBody) -> RouteView:
+    """Give the tenant a route. The next question goes by it."""
+    return await routes.put(await acting_in(actor, tenant_id, Permission.ADMIN), body)
+
+
+@router.post("/dry-run")
+async def dry_run(actor: SignedIn, tenant_id: PathId, body: DryRun) -> list[Tried]:
+    """What a route would have done with the tenant's last questions; nothing is changed or asked."""
+    there = await acting_in(actor, tenant_id, Permission.ADMIN)
+    return await routes.dry_run(there, body.route, last=body.last)

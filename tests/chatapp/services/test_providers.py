@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import pytest
+
+from chatapp.domain import Actor, Permission
+from chatapp.errors import Conflict, InvalidInput, NotPermitted
+from chatapp.services import audit, models_served, providers, turns
+from chatapp.settings import get_settings
+from chatapp.store.database import system_transaction
+from chatapp.store.encryption import decrypt
+from chatapp.store.tables import ProviderTable
+from tests.fixtures.people import MakeActor
+from tests.upstream.server import Upstream
+
+pytestmark = pytest.mark.usefixtures("parts")
+MODEL = {"name": "counter", "provider_model": "scripted?tokens=3", "input_micro_usd_per_mtok": 1_000_000}
+
+
+@pytest.fixture(autouse=True)
+def _private_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_ALLOW_PRIVATE_PROVIDERS", "1")
+
+
+@pytest.fixture
+async def platform(make_actor: MakeActor) -> Actor:
+    return await make_actor(list(Permission))
+
+
+async def _add(platform: Actor, provider: Upstream, **values: str) -> providers.ProviderView:
+    given = {"name": "scripted", "kind": "openai_compatible", "base_url": provider.url, "api_key": "sk-one", **values}
+    return await providers.create(platform, **given)  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_provider_and_a_model_that_were_added_answer(
+    platform: Actor, other_actor: Actor, provider: Upstream
+) -> None:
+    view = await _add(platform, provider)
+    assert view.has_api_key
+    model = await models_served.create(platform, provider="Scripted", wanted=MODEL)
+    assert (model.provider, model.max_input_tokens) == ("scripted", 8_192)
+    turn = await turns.start(other_actor, question="Count", model="counter", collection_ids=[])
+    ended = await turns.wait(other_actor, turn.id)
+    assert ended.answer == "word1 word2 word3 "
+    assert ended.cost_micro_usd > 0
+    assert provider.calls[-1].headers["authorization"] == "Bearer sk-one"
+
+
+async def test_a_key_is_kept_encrypted_and_stands_in_no_view_and_no_log(platform: Actor, provider: Upstream) -> None:
+    view = await _add(platform, provider)
+    async with system_transaction(readonly=True) as tx:
+        row = await tx.session.get(ProviderTable, view.id)
+    assert row is not None
+    assert "sk-one" not in row.encrypted_api_key
+    assert decrypt(get_settings().effective_secret_key, row.encrypted_api_key) == "sk-one"
+    await providers.change(platform, view.id, {"api_key": "sk-two"})
+    shown = repr(
+        [await providers.list_providers(platform, {}), await audit.list_entries(platform, platform.tenant_id, {})]
+    )
+    assert "sk-one" not in shown
+    assert "sk-two" not in shown
+
+
+async def test_a_new_address_does_not_get_the_old_key(platform: Actor, provider: Upstream) -> None:
+    view = await _add(platform, provider)
+    with pytest.raises(InvalidInput) as raised:
+        await providers.change(platform, view.id, {"base_url": provider.url + "/other"})
+    assert raised.value.param == "api_key"
+    changed = await providers.change(platform, view.id, {"base_url": provider.url + "/other", "api_key": ""})
+    assert not changed.has_api_key
+
+
+async def test_a_private_address_needs_the_operators_leave(
+    platform: Actor, provider: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHATAPP_ALLOW_PRIVATE_PROVIDERS")
+    get_settings.cache_clear()
+    with pytest.raises(InvalidInput, match="CHATAPP_ALLOW_PRIVATE_PROVIDERS") as raised:
+        await _add(platform, provider)
+    assert raised.value.param == "base_url"
+    assert (await providers.list_providers(platform, {})).items == []
+
+
+@pytest.mark.parametrize(
+    ("values", "param"),
+    [
+        ({"name": "  "}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"kind": "fax"}, "kind"),
+        ({"base_url": ""}, "base_url"),
+        ({"base_url": "ftp://example.com"}, "base_url"),
+        ({"api_key": "two words"}, "api_key"),
+    ],
+)
+async def test_bad_fields_are_named_and_nothing_is_kept(
+    values: dict[str, str], param: str, platform: Actor, provider: Upstream
+) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        await _add(platform, provider, **values)
+    assert raised.value.param == param
+    assert (await providers.list_providers(platform, {})).items == []
+
+
+async def test_names_are_taken_once(platform: Actor, provider: Upstream) -> None:
+    await _add(platform, provider)
+    with pytest.raises(Conflict):
+        await _add(platform, provider, name="SCRIPTED")
+    await models_served.create(platform, provider="scripted", wanted=MODEL)
+    with pytest.raises(Conflict):
+        await models_served.create(platform, provider="scripted", wanted={**MODEL, "name": "Counter"})
+
+
+@pytest.mark.parametrize(
+    ("values", "param"),
+    [
+        ({"name": "auto"}, "name"),
+        ({"provider_model": ""}, "provider_model"),
+        ({"input_micro_usd_per_mtok": -1}, "input_micro_usd_per_mtok"),
+        ({"max_input_tokens": 0}, "max_input_tokens"),
+        ({"max_output_tokens": 2**40}, "max_output_tokens"),
+        ({"capabilities": ["telepathy"]}, "capabilities"),
+    ],
+)
+async def test_bad_model_fields_are_named(
+    values: dict[str, object], param: str, platform: Actor, provider: Upstream
+) -> None:
+    await _add(platform, provider)
+    with pytest.raises(InvalidInput) as raised:
+        await models_served.create(platform, provider="scripted", wanted={**MODEL, **values})
+    assert raised.value.param == param
+
+
+async def test_a_model_needs_a_provider_that_is_there(platform: Actor) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        await models_served.create(platform, provider="nobody", wanted=MODEL)
+    assert raised.value.param == "provider"
+
+
+async def test_one_model_is_the_default(platform: Actor, provider: Upstream) -> None:
+    await _add(platform, provider)
+    for name in ("one", "two"):
+        await models_served.create(platform, provider="scripted", wanted={**MODEL, "name": name, "is_default": True})
+    found = {view.name: view.is_default for view in (await models_served.list_served(platform, {})).items}
+    assert found == {"one": False, "two": True}
+
+
+async def test_a_provider_with_models_is_not_removed_by_accident(platform: Actor, provider: Upstream) -> None:
+    view = await _add(platform, provider)
+    model = await models_served.create(platform, provider="scripted", wanted=MODEL)
+    with pytest.raises(Conflict, match="counter"):
+        await providers.delete(platform, view.id)
+    await models_served.delete(platform, model.id)
+    await providers.delete(platform, view.id)
+    assert (await providers.list_providers(platform, {})).items == []
+
+
+async def test_a_connection_is_tried_and_what_came_of_it_is_said(platform: Actor, provider: Upstream) -> None:
+    view = await _add(platform, provider)
+    listed = await providers.check_connection(platform, view.id)
+    assert (listed.is_working, listed.models) == (True, ("scripted",))
+    asked = await providers.check_connection(platform, view.id, model="scripted?tokens=1")
+    assert asked.is_working
+    refused = await providers.check_connection(platform, view.id, model="scripted?fault=unauthorized")
+    assert not refused.is_working
+    assert "key" in refused.message
+
+
+async def test_only_platform_admins_change_what_belongs_to_the_installation(
+    platform: Actor, actor: Actor, make_actor: MakeActor, provider: Upstream
+) -> None:
+    view = await _add(platform, provider)
+    model = await models_served.create(platform, provider="scripted", wanted=MODEL)
+    with pytest.raises(NotPermitted):
+        await _add(actor, provider, name="mine")
+    for attempt in (
+        providers.change(actor, view.id, {"name": "mine"}),
+        providers.delete(actor, view.id),
+        providers.check_connection(actor, view.id),
+        models_served.create(actor, provider="scripted", wanted={**MODEL, "name": "mine"}),
+        models_served.change(actor, model.id, {"input_micro_usd_per_mtok": 0}),
+        models_served.delete(actor, model.id),
+    ):
+        with pytest.raises(NotPermitted):
+            await attempt
+    assert (await providers.get(actor, view.id)).name == "scripted"
+    member = await make_actor([Permission.CHAT], tenant=actor.tenant_id)
+    with pytest.raises(NotPermitted):
+        await providers.list_providers(member, {})
