@@ -5,9 +5,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import select
 
 from chatapp.domain import Actor
-from chatapp.services import secret_rotation
+from chatapp.services import audit, secret_rotation
 from chatapp.settings import Settings, get_settings
-from chatapp.store.database import system_transaction
+from chatapp.store import audit as audit_rows
+from chatapp.store.database import system_transaction, transaction
 from chatapp.store.encrypted_columns import encrypted_columns
 from chatapp.store.encryption import decrypt, encrypt
 from chatapp.store.tables import IdentityProviderTable, ProviderTable
@@ -84,3 +85,25 @@ async def test_what_no_secret_opens_is_counted_and_left(database: AsyncEngine, r
     after = await kept()
     assert after["lost"] == lost
     assert decrypt(rotated.effective_secret_key, after["old"]) == "sk-old"
+
+
+async def test_the_audit_log_is_intact_across_a_change_of_the_secret(
+    database: AsyncEngine, settings: Settings, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def note(action: str) -> None:
+        async with transaction(actor) as tx:
+            await audit_rows.write(tx, action, actor.user_id)
+
+    old = settings.effective_secret_key
+    await note("collection.created")
+    monkeypatch.setenv("CHATAPP_SECRET_KEY", "another-secret-for-tests-0123456789")
+    get_settings.cache_clear()
+    await note("collection.renamed")
+
+    without = await audit.verify(actor, actor.tenant_id)
+    monkeypatch.setenv("CHATAPP_PREVIOUS_SECRET_KEYS", old)
+    get_settings.cache_clear()
+    with_it = await audit.verify(actor, actor.tenant_id)
+
+    assert (without.is_intact, with_it.is_intact) == (False, True)
+    assert with_it.lines == 2
