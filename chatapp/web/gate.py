@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import posixpath
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
@@ -107,20 +108,22 @@ class Gate:
         if target is not None:
             await RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
-        if path != "/" and not path.endswith("/"):
+        if not path.endswith("/") and not _is_file(path):
             # The static files live in folders; their server would answer with an absolute address, which is wrong
             # behind a proxy that speaks https for us.
             scope = {**scope, "path": path + "/", "raw_path": quote(path + "/").encode("ascii")}
         await self._app(scope, receive, _without_socket(send) if _is_below(path, SIGN_IN_PATH) else send)
 
     def _target(self, actor: Actor | None, path: str, query: str) -> str | None:
-        if _is_below(path, SIGN_IN_PATH):
+        # As whoever serves the files reads it: `/sign-in/../admin` is the admin section.
+        place = posixpath.normpath(f"/{path.lstrip('/')}")
+        if _is_below(place, SIGN_IN_PATH):
             # With a query the page has something to say: a link to redeem, or why sign-in failed.
             return "/" if actor is not None and not query else None
         if actor is None:
             way_back = safe_local_path(f"{path}?{query}" if query else path)
             return SIGN_IN_PATH if way_back == "/" else f"{SIGN_IN_PATH}?next={quote(way_back, safe='/')}"
-        return _elsewhere(actor, path)
+        return _elsewhere(actor, place)
 
     async def _actor(self, scope: Scope) -> Actor | None:
         token = HTTPConnection(scope).cookies.get(cookie_name(self._settings))
@@ -166,7 +169,11 @@ def is_page(method: str, path: str) -> bool:
     """Whether a request asks for a page rather than for data or a file."""
     if method not in {"GET", "HEAD"} or any(_is_below(path, prefix) for prefix in _NOT_PAGES):
         return False
-    return "." not in path.rpartition("/")[2]
+    return not _is_file(path) or path.endswith(".html")
+
+
+def _is_file(path: str) -> bool:
+    return "." in path.rpartition("/")[2]
 
 
 def _is_below(path: str, prefix: str) -> bool:

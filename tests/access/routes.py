@@ -84,12 +84,12 @@ def ids_elsewhere(description: dict[str, Any]) -> set[str]:
 
 def _id_fields(description: dict[str, Any], schema: dict[str, Any]) -> set[str]:
     found = set()
-    for one in _alternatives(description, schema):
+    for one in schema_of(description, schema):
         for name, field in one.get("properties", {}).items():
             if _is_id(description, name, field):
                 found.add(name)
-            for inner in _alternatives(description, field):
-                items = _alternatives(description, inner.get("items", {})) if "items" in inner else [inner]
+            for inner in schema_of(description, field):
+                items = schema_of(description, inner.get("items", {})) if "items" in inner else [inner]
                 for item in items:
                     if "properties" in item:
                         found |= {f"{name}.{deeper}" for deeper in _id_fields(description, item)}
@@ -101,12 +101,13 @@ def _is_id(description: dict[str, Any], name: str, schema: dict[str, Any]) -> bo
         return True
     return any(
         one.get("format") == "uuid" or one.get("items", {}).get("format") == "uuid"
-        for one in _alternatives(description, schema)
+        for one in schema_of(description, schema)
     )
 
 
-def _alternatives(description: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+def schema_of(description: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """A schema without references: each of its alternatives."""
     if name := schema.get("$ref", "").rpartition("/")[2]:
         schema = description["components"]["schemas"][name]
     options = [*schema.get("anyOf", []), *schema.get("oneOf", []), *schema.get("allOf", [])]
-    return [each for option in options for each in _alternatives(description, option)] or [schema]
+    return [each for option in options for each in schema_of(description, option)] or [schema]

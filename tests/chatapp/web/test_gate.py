@@ -6,11 +6,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from sqlmodel import col, update
+from starlette.types import Message
 
 from chatapp.domain import Actor, Permission
+from chatapp.settings import Settings
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import MembershipTable
-from chatapp.web.gate import is_page, tab_token
+from chatapp.web.gate import Gate, is_page, tab_token
 from chatapp.web.origin import is_own_origin, safe_local_path
 from tests.fixtures.credentials import SignInAs
 from tests.fixtures.people import MakeActor
@@ -64,8 +66,10 @@ async def test_members_are_led_away_from_admin(
 ) -> None:
     member = await sign_in_as(await make_actor({Permission.CHAT}))
 
-    assert (await client.get("/admin/users", headers=member)).headers["location"] == "/"
-    assert (await client.get("/admin/users", headers=await sign_in_as(actor))).status_code == 404
+    ways = ("/admin/users", "/admin/users/", "/admin/users/index.html", "//admin/users", "/admin//users", "/c/../admin")
+    for path in ways:
+        address = httpx.URL("http://127.0.0.1:3000").copy_with(raw_path=path.encode())
+        assert (await client.get(address, headers=member)).headers["location"] == "/", path
 
 
 @pytest.mark.usefixtures("parts")
@@ -86,6 +90,25 @@ async def test_who_has_no_chat_is_led_to_what_they_have(
     assert (await client.get("/account", headers=visitor)).status_code == 404
 
 
+async def test_a_way_around_the_sign_in_page_leads_to_it(parts: None, settings: Settings) -> None:
+    async def served(*_: object) -> None:
+        raise AssertionError("the page was given out")
+
+    for path in ("/sign-in/../admin", "/sign-in/../admin/index.html", "/sign-in/..//c/1", "//admin", "/./admin"):
+        said: list[Message] = []
+
+        async def send(message: Message, said: list[Message] = said) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        await Gate(served, settings=settings)(scope, _nothing, send)
+        assert said[0]["status"] == 303, path
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
@@ -97,6 +120,8 @@ async def test_who_has_no_chat_is_led_to_what_they_have(
         ("GET", "/auth/me", False),
         ("GET", "/assets/index-1.js", False),
         ("GET", "/favicon.svg", False),
+        ("GET", "/admin/users/index.html", True),
+        ("GET", "/index.html", True),
         ("GET", "/healthz", False),
     ],
 )
