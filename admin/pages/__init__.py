@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from admin.pages import keys, overview, sign_in, tenants, users
+from admin.pages import grants, groups, keys, overview, sign_in, tenants, users
 from chatapp.components.page import Page
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     tenants.PAGE,
     users.PAGE,
+    groups.PAGE,
+    groups.DETAIL_PAGE,
+    grants.PAGE,
     keys.PAGE,
     sign_in.PAGE,
 )

@@ -32,6 +32,8 @@ NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("", "Overview", "/admin", "Gauge", "health cost latency quality"),
     NavigationItem("People", "Tenants", "/admin/tenants", "Building2", "customers organisations suspend delete"),
     NavigationItem("People", "Users", "/admin/users", "Users", "people roles invite members reset password"),
+    NavigationItem("People", "Groups", "/admin/groups", "UsersRound", "teams departments members"),
+    NavigationItem("People", "Grants", "/admin/grants", "FolderKey", "collections access who may read permissions"),
     NavigationItem("People", "Keys", "/admin/keys", "KeyRound", "api tokens secrets scopes rotate revoke"),
     NavigationItem(
         "People", "Sign-in", "/admin/sign-in", "LogIn", "sso oidc openid identity provider login passwords single"
