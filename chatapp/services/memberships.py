@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -50,10 +51,22 @@ class UserView:
     """When they joined."""
 
     @classmethod
-    def of(cls, *values: Any) -> UserView:
-        """The view of a row of `store.memberships.LISTING`."""
-        user_id, email, name, status, roles, *rest = values
-        return cls(user_id, email, name, status, tuple(roles), *rest)
+    def of(cls, last_seen: Mapping[UUID, datetime], *values: Any) -> UserView:
+        """The view of a row of `store.memberships.LISTING`, and when each person was seen last."""
+        user_id, email, name, status, roles, is_managed, is_platform_admin, is_locked, created_at, accepted_at = values
+        return cls(
+            id=user_id,
+            email=email,
+            name=name,
+            status=status,
+            roles=tuple(roles),
+            is_managed=is_managed,
+            is_platform_admin=is_platform_admin,
+            is_locked=is_locked,
+            last_seen_at=last_seen.get(user_id),
+            created_at=created_at,
+            accepted_at=accepted_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,9 @@ async def list_users(actor: Actor, tenant_id: UUID, wanted: Mapping[str, str]) -
     """
     there = await acting_in(actor, tenant_id, Permission.READ_ADMIN)
     async with transaction(there, readonly=True) as tx:
-        return ListPage.of(await listing.find(tx, memberships.LISTING, wanted), UserView.of)
+        found = await listing.find(tx, memberships.LISTING, wanted)
+        seen = await memberships.last_seen(tx, [row[0] for row in found.rows])
+    return ListPage.of(found, partial(UserView.of, seen))
 
 
 async def get_user(actor: Actor, tenant_id: UUID, user_id: UUID) -> UserDetail:
@@ -111,7 +126,7 @@ async def _detail(tx: Transaction, user_id: UUID) -> UserDetail:
     await memberships.get(tx, user_id)
     found = await listing.find(tx, memberships.LISTING, {"id": str(user_id)}, is_counted=False)
     return UserDetail(
-        user=UserView.of(*found.rows[0]),
+        user=UserView.of(await memberships.last_seen(tx, [user_id]), *found.rows[0]),
         groups=tuple(GroupName(*group) for group in await memberships.groups_of(tx, user_id)),
         sign_ins=tuple(await sign_ins_of(tx, user_id, tenant_id=tx.tenant_id)),
         key_count=await memberships.count_keys(tx, user_id),

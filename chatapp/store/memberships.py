@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,16 +39,6 @@ _status = case(
 )
 # Before somebody has joined, their name is another tenant's to know.
 _name = case((col(MembershipTable.accepted_at).is_(None), ""), else_=col(UserTable.name))
-_last_seen_at = (
-    select(func.max(col(SessionTable.last_seen_at)))
-    .where(
-        col(SessionTable.user_id) == col(MembershipTable.user_id),
-        col(SessionTable.tenant_id) == col(MembershipTable.tenant_id),
-    )
-    .correlate(MembershipTable)
-    .scalar_subquery()
-)
-
 _columns: Any = select_columns(
     col(UserTable.id),
     col(UserTable.email),
@@ -56,7 +48,6 @@ _columns: Any = select_columns(
     col(MembershipTable.is_managed),
     col(UserTable.is_platform_admin),
     col(UserTable.is_disabled),
-    _last_seen_at,
     col(MembershipTable.created_at),
     col(MembershipTable.accepted_at),
 ).join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
@@ -76,6 +67,19 @@ LISTING = Listing(
     order="email",
 )
 """The people of the actor's tenant; the loader criteria of the transaction confine the places to it."""
+
+
+async def last_seen(tx: Transaction, user_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When each of these people used the product in the actor's tenant last; who never did is not there.
+
+    Asked for a page of the list and not in it: over a whole tenant it would be one look for each person.
+    """
+    statement = (
+        select(SessionTable.user_id, func.max(col(SessionTable.last_seen_at)))
+        .where(col(SessionTable.tenant_id) == tx.tenant_id, col(SessionTable.user_id).in_(user_ids))
+        .group_by(col(SessionTable.user_id))
+    )
+    return {user_id: moment for user_id, moment in (await tx.session.execute(statement)).all()}
 
 
 async def get(tx: Transaction, user_id: UUID) -> tuple[UserTable, MembershipTable]:
