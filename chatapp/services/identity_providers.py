@@ -261,6 +261,7 @@ async def update(
     async with transaction(actor) as tx:
         row = await identity_providers.get(tx, provider_id, for_update=True)
         await _check_rows(tx, fields, row)
+        _keep_secret_at_home(row, fields)
         before, issuer, was_enabled = _public(row, fields), row.issuer, row.is_enabled
         for name, value in _columns(fields).items():
             setattr(row, name, value)
@@ -327,6 +328,15 @@ async def _report(row: IdentityProviderTable, resolve: Resolver) -> ProviderRepo
         keys=keys,
         advice=tuple(advice),
     )
+
+
+def _keep_secret_at_home(row: IdentityProviderTable, fields: Mapping[str, Any]) -> None:
+    # Who may change the issuer must not get the secret sent to a server of their own.
+    is_elsewhere = fields.get("issuer", row.issuer) != row.issuer
+    if is_elsewhere and row.encrypted_client_secret and "client_secret" not in fields:
+        raise InvalidInput(
+            "Give the secret again with a new issuer: the one kept is for the old one.", param="client_secret"
+        )
 
 
 async def _check_issuer(issuer: Any, resolve: Resolver) -> None:

@@ -154,7 +154,7 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
     actor.require(Permission.PLATFORM)
     async with transaction(actor, readonly=True) as tx:
         found = await providers.get_provider(tx, provider_id)
-    base_url = await _valid_url(found, wanted["base_url"]) if "base_url" in wanted else None
+    base_url = await _valid_url(_as_wished(found, wanted), wanted["base_url"]) if "base_url" in wanted else None
     async with transaction(actor) as tx:
         row = await providers.get_provider(tx, provider_id)
         before = _as_json(row)
@@ -163,7 +163,7 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
             await _require_free(tx, row.name, except_id=row.id)
         if base_url is not None:
             _keep_key_at_home(row, base_url, wanted)
-            row.base_url = base_url
+            _as_wished(row, wanted).base_url = base_url
         if "timeout_seconds" in wanted:
             row.timeout_seconds = _valid_timeout(wanted["timeout_seconds"])
         if "is_enabled" in wanted:
@@ -257,6 +257,12 @@ def _valid_timeout(seconds: float | None) -> float | None:
     if seconds is not None and not 0 < seconds <= MAX_TIMEOUT_SECONDS:
         raise InvalidInput(f"More than 0 and at most {MAX_TIMEOUT_SECONDS:.0f} seconds.", param="timeout_seconds")
     return seconds
+
+
+def _as_wished(row: ProviderTable, wanted: Mapping[str, Any]) -> ProviderTable:
+    """The row, no longer the operator's once it is to have another address than they gave it."""
+    row.is_operators = row.is_operators and wanted["base_url"].strip().rstrip("/") == row.base_url
+    return row
 
 
 async def _valid_url(row: ProviderTable, base_url: str) -> str:

@@ -185,3 +185,23 @@ async def test_only_platform_admins_change_what_belongs_to_the_installation(
     member = await make_actor([Permission.CHAT], tenant=actor.tenant_id)
     with pytest.raises(NotPermitted):
         await providers.list_providers(member, {})
+
+
+async def test_another_address_than_the_operators_is_somebody_elses_wish(
+    platform: Actor, provider: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHATAPP_ALLOW_PRIVATE_PROVIDERS")
+    get_settings.cache_clear()
+    row = ProviderTable(name="ollama", kind="openai_compatible", base_url=provider.url, is_operators=True)
+    async with system_transaction() as tx:
+        tx.session.add(row)
+
+    same = await providers.change(platform, row.id, {"base_url": provider.url + "/", "name": "Ollama"})
+    with pytest.raises(InvalidInput, match="CHATAPP_ALLOW_PRIVATE_PROVIDERS"):
+        await providers.change(platform, row.id, {"base_url": "http://127.0.0.1:6379"})
+    still = (await providers.list_providers(platform, {"id": str(row.id)})).items[0]
+    monkeypatch.setenv("CHATAPP_ALLOW_PRIVATE_PROVIDERS", "1")
+    get_settings.cache_clear()
+    other = await providers.change(platform, row.id, {"base_url": provider.url + "/other"})
+
+    assert (same.is_operators, still.is_operators, other.is_operators) == (True, True, False)

@@ -181,6 +181,25 @@ async def test_what_is_not_valid_is_said_at_its_field_and_changes_nothing(
     assert (await client.get(f"{base}/identity-providers", headers=headers)).json()["total"] == 1
 
 
+async def test_the_secret_is_given_again_with_another_issuer(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    base: str,
+    body: dict[str, Any],
+    identity_provider: IdentityProvider,
+) -> None:
+    added = await client.post(f"{base}/identity-providers", json=body, headers=headers)
+    one = f"{base}/identity-providers/{added.json()['id']}"
+    elsewhere = {"issuer": f"http://127.0.0.1:{free_port()}"}
+
+    without = await client.patch(one, json=elsewhere, headers=headers)
+    same = await client.patch(one, json={"issuer": identity_provider.issuer}, headers=headers)
+    with_it = await client.patch(one, json=elsewhere | {"client_secret": "new"}, headers=headers)
+
+    assert (without.status_code, without.json()["error"]["param"]) == (422, "client_secret")
+    assert (same.status_code, with_it.status_code) == (200, 200)
+
+
 @pytest.mark.parametrize("missing", ["name", "issuer", "client_id"])
 async def test_what_a_provider_needs_has_to_be_there(
     client: httpx.AsyncClient, headers: dict[str, str], base: str, body: dict[str, Any], missing: str
@@ -326,7 +345,9 @@ async def test_sign_ins_end_with_their_provider(
     assert (renamed.json()["people"], (await client.get("/auth/me", headers=their)).status_code) == (1, 200)
 
     if act == "issuer":
-        answer = await client.patch(one, json={"issuer": f"http://127.0.0.1:{free_port()}"}, headers=headers)
+        answer = await client.patch(
+            one, json={"issuer": f"http://127.0.0.1:{free_port()}", "client_secret": ""}, headers=headers
+        )
         assert answer.json()["people"] == 0
     elif act == "disable":
         answer = await client.patch(one, json={"is_enabled": False}, headers=headers)
