@@ -33,7 +33,7 @@ export function CopyButton({ text, label = "Copy" }) {
 
 export function Badge({ value, column }) {
   return (
-    <span className="tag" data-tone={column.tones[value] ?? column.tone ?? "quiet"}>
+    <span className="value-tag" data-tone={column.tones[value] ?? column.tone ?? "quiet"}>
       {column.labels[value] ?? String(value)}
     </span>
   );

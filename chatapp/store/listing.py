@@ -118,7 +118,13 @@ async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, 
     page = page.order_by(*(each.desc() if descending else each.asc() for each in ordering)).limit(limit + 1)
     found = (await tx.session.execute(page)).all()
     next_cursor = _cursor(found[limit - 1][-2], found[limit - 1][-1]) if len(found) > limit else None
-    total = await _count(tx, filtered, listing.identity) if is_counted else 0
+    if not is_counted:
+        total = 0
+    elif not after and len(found) <= limit:
+        # All of it is here. Words that are nowhere have been looked for once, and need not be again.
+        total = len(found)
+    else:
+        total = await _count(tx, filtered, listing.identity)
     return Found([tuple(row)[:-2] for row in found[:limit]], next_cursor, min(total, MAX_COUNTED), total <= MAX_COUNTED)
 
 

@@ -113,6 +113,14 @@ async def test_a_count_ends_at_its_bound(actor: Actor, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("traces")
+async def test_words_that_are_nowhere_are_looked_for_once(actor: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_count", None)
+    page = await found(actor, {"q": "nowhere"})
+    assert (page.rows, page.total, page.is_total_exact) == ([], 0, True)
+    assert (await found(actor, {"q": "feature"})).total == 12
+
+
+@pytest.mark.usefixtures("traces")
 async def test_a_cursor_of_another_tenant_leads_to_ones_own_rows(actor: Actor, other_actor: Actor) -> None:
     cursor = (await found(actor, {"limit": "3"})).next_cursor
     theirs = await found(other_actor, {"after": cursor or ""})
