@@ -7,13 +7,18 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound
-from chatapp.store import feedback, traces
-from chatapp.store.database import transaction
+from chatapp.store import collections, documents, feedback, traces
+from chatapp.store.database import Transaction, transaction
 from chatapp.store.tables import FeedbackTable, TraceTable
+
+_WORDS = frozenset({"filename", "heading", "name", "quote"})
+"""What a trace holds of documents in their own words."""
 
 
 async def get(actor: Actor, trace_id: UUID) -> dict[str, Any]:
     """One trace, in the contract's shape: the actor's own, or the tenant's for those who may read traces.
+
+    Of somebody else's, what comes out of documents the actor may not read is left out: names, headings and quotes.
 
     Raises:
         NotFound: no such trace in this tenant, or somebody else's.
@@ -23,7 +28,33 @@ async def get(actor: Actor, trace_id: UUID) -> dict[str, Any]:
         if not _is_own(actor, row) and not actor.may(Permission.READ_TRACES):
             raise NotFound("There is no such trace.", param="trace_id")
         ratings = await feedback.list_of_trace(tx, trace_id)
-    return _in_contract_shape(row, [_rating(rating) for rating in ratings])
+        body = row.body if _is_own(actor, row) else await _readable(tx, row.body)
+    return _in_contract_shape(row, body, [_rating(rating) for rating in ratings])
+
+
+async def _readable(tx: Transaction, body: dict[str, Any]) -> dict[str, Any]:
+    """A trace's body without what its reader may not read of documents."""
+    found: list[dict[str, Any]] = body.get("retrieval", [])
+    cited: list[dict[str, Any]] = body.get("citations", [])
+    ids = {each["file_id"] for each in (*found, *(citation["file_citation"] for citation in cited))}
+    there = {str(each) for each in await documents.list_existing(tx, [UUID(each) for each in ids])}
+    open_ids = {str(each) for each in await collections.list_ids(tx)}
+    return {
+        **body,
+        "retrieval": [each if each["file_id"] in there else _withheld(each) for each in found],
+        "citations": [
+            each
+            if each["file_citation"]["file_id"] in there
+            else {**each, "file_citation": _withheld(each["file_citation"])}
+            for each in cited
+        ],
+        "collections": [each if each["id"] in open_ids else _withheld(each) for each in body.get("collections", [])],
+    }
+
+
+def _withheld(entry: dict[str, Any]) -> dict[str, Any]:
+    """What was found or cited, with its ids and scores alone."""
+    return {name: "" if name in _WORDS else value for name, value in entry.items()} | {"is_withheld": True}
 
 
 def _is_own(actor: Actor, row: TraceTable) -> bool:
@@ -42,7 +73,7 @@ def _rating(row: FeedbackTable) -> dict[str, Any]:
     }
 
 
-def _in_contract_shape(row: TraceTable, ratings: list[dict[str, Any]]) -> dict[str, Any]:
+def _in_contract_shape(row: TraceTable, body: dict[str, Any], ratings: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "trace_id": str(row.id),
         "user_id": _text(row.user_id),
@@ -67,7 +98,7 @@ def _in_contract_shape(row: TraceTable, ratings: list[dict[str, Any]]) -> dict[s
         "policy_version": None,
         "route_version": None,
         "created_at": row.created_at.isoformat(),
-        **row.body,
+        **body,
     }
 
 

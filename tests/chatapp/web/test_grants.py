@@ -207,16 +207,34 @@ async def test_a_question_asked_before_a_grant_was_taken_away_does_not_use_the_c
 ) -> None:
     from chatapp.pipeline.retrieve import TOP_K
     from chatapp.retrieval.retrieve import retrieve
-    from chatapp.services.turn_runner import make_plan
 
-    plan = await make_plan(restricted.reader, {"model": "extractive", "collections": None})
-    assert restricted.id in [each.id for each in plan.collections]
+    ids = await collections.readable_ids(restricted.reader, None)
+    assert restricted.id in ids
     await grants.set_grants(actor, restricted.id, [])
-    # The plan still names it, as one made before does; the search finds nothing in it.
-    ids = [each.id for each in plan.collections]
+    # What was planned with still names it; the search finds nothing in it.
     found = await retrieve(restricted.reader, QUESTION, collection_ids=ids, top_k=TOP_K)
     assert found.chunks == ()
     assert (found.best_cosine, found.best_coverage) == (0.0, 0.0)
+
+
+async def test_a_trace_of_somebody_else_shows_nothing_of_documents_its_reader_may_not_read(
+    client: httpx.AsyncClient, key_of: KeyOf, actor: Actor, restricted: Restricted
+) -> None:
+    done = await turns.wait(restricted.reader, (await turns.start(restricted.reader, question=QUESTION)).id)
+    path = f"/v1/traces/{done.id}"
+    own = (await client.get(path, headers=await key_of(restricted.reader))).json()
+    assert own["citations"][0]["file_citation"]["filename"] == "plans.md"
+    headers = await key_of(actor)
+    for granted in (False, True):
+        if granted:
+            await grants.set_grants(actor, restricted.id, [Grant("everyone", "")])
+        answer = await client.get(path, headers=headers)
+        trace = answer.json()
+        assert answer.status_code == 200
+        assert [each["file_id"] for each in trace["retrieval"]] == [each["file_id"] for each in own["retrieval"]]
+        cited = trace["citations"][0]["file_citation"]
+        assert (cited["quote"] != "", cited["filename"] == "plans.md") == (granted, granted)
+        assert ("plans.md" in answer.text, '"Plans"' in answer.text) == (granted, granted)
 
 
 async def test_a_services_key_reads_what_is_granted_to_it_and_to_everyone(
