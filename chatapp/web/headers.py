@@ -35,6 +35,8 @@ _SANDBOX_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:;
 
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
+_PRIVATE_PREFIXES = ("/v1", "/auth", "/openapi", "/metrics", "/readyz", "/healthz")
+"""Where answers depend on who asks, or on the moment."""
 _IMMUTABLE_PREFIX = "/assets/"
 """The build puts a hash of the content into each name below it."""
 
@@ -137,6 +139,6 @@ def _caching(path: str, status: int, content_type: str) -> str:
         return "public, max-age=31536000, immutable"
     if content_type.startswith("text/html"):
         return "no-cache"
-    if path.startswith(("/v1", "/auth", "/openapi")):
+    if path.startswith(_PRIVATE_PREFIXES):
         return "private, no-store"
     return "no-cache"

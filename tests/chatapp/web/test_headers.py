@@ -41,6 +41,10 @@ async def headers_of(
         ("/v1/files", "application/json", 200, "private, no-store"),
         ("/auth/me", "application/json", 401, "private, no-store"),
         ("/openapi.json", "application/json", 200, "private, no-store"),
+        ("/v1/admin/tenants/1/keys.csv", "text/csv", 200, "private, no-store"),
+        ("/auth/oidc/callback", "text/plain", 303, "private, no-store"),
+        ("/metrics", "text/plain", 200, "private, no-store"),
+        ("/readyz", "application/json", 503, "private, no-store"),
         ("/favicon.svg", "image/svg+xml", 200, "no-cache"),
     ],
 )
