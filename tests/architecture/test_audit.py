@@ -20,6 +20,7 @@ _WITHOUT_A_LINE = {
     "erasure._put_back": _WORKER,
     "erasure._remove_rows": _WORKER,
     "ingestion._claim": _WORKER,
+    "overview._keep_days": "sums of what is there, kept so that nobody waits for them again",
     "secret_rotation.rotate": "the operator, who has the secrets, in every tenant; what is kept stays the same",
     "sign_ins.purge_ended": "the worker forgets sign-ins that ended long ago",
     "tenants._begin_deletion": "its line is in the log of another tenant, so in another transaction: `tenants._note`",
