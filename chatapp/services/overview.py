@@ -14,13 +14,16 @@ from chatapp.services import doctor
 from chatapp.services.administration import acting_in
 from chatapp.settings import get_settings
 from chatapp.store import overview
-from chatapp.store.database import transaction
+from chatapp.store.database import system_transaction, transaction
 from chatapp.store.overview import Measures
 
 RANGES: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
 """Spans the page offers, in days; the first goes by hours."""
 DEFAULT_RANGE = "7d"
 _HOURLY = "24h"
+_KEPT_DAYS = 2 * max(RANGES.values())
+"""The longest span and the one before it."""
+_TENANTS_AT_ONCE = 20
 _LABELS = {"database": "Database", "redis": "Redis", "vector_index": "Vector index"}
 
 Unit = Literal["number", "milliseconds", "share", "money"]
@@ -196,6 +199,28 @@ async def dependencies(actor: Actor) -> list[Dependency]:
     actor.require(Permission.READ_ADMIN)
     states = await doctor.readiness(get_settings())
     return [Dependency(name, _LABELS.get(name, name), state) for name, state in states.items()]
+
+
+async def keep_ended_days(now: datetime | None = None) -> int:
+    """Sum up, in every tenant, the days that are over, so that no admin waits for it; for the worker.
+
+    Args:
+        now: the present moment; None: this one.
+
+    Returns:
+        how many tenants were brought up to date; at most 20 a time.
+    """
+    today = (now or utc_now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = today - timedelta(days=1)
+    async with system_transaction(readonly=True) as tx:
+        found = await overview.tenants_to_keep(tx, f"{yesterday:%Y-%m-%d}", limit=_TENANTS_AT_ONCE)
+    for tenant_id in found:
+        worker = Actor(tenant_id, None, frozenset(), name="worker", is_system=True)
+        await _keep_days(worker, today - timedelta(days=_KEPT_DAYS), today)
+        async with transaction(worker) as tx:
+            # Also where the last trace is older than that: the tenant need not be found again today.
+            await overview.keep_days(tx, yesterday, today)
+    return len(found)
 
 
 async def _keep_days(actor: Actor, since: datetime, until: datetime) -> None:

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, String, case, cast, func, select
+from sqlalchemy import ColumnElement, Integer, String, case, cast, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from chatapp.domain import DocumentStatus
 from chatapp.store.database import SEES_EVERY_COLLECTION, Transaction
-from chatapp.store.tables import DocumentTable, FeedbackTable, TraceDayTable, TraceTable
+from chatapp.store.tables import DocumentTable, FeedbackTable, TenantTable, TraceDayTable, TraceTable
 
 _STEPS = 64
 _FIRST_POWER = 6
@@ -172,6 +173,23 @@ async def is_kept(tx: Transaction, since: datetime, until: datetime) -> bool:
         col(TraceDayTable.day) < f"{until:%Y-%m-%d}",
     )
     return (await tx.session.execute(statement)).scalar_one() >= len(days_of(since, until))
+
+
+async def tenants_to_keep(tx: Transaction, day: str, *, limit: int) -> list[UUID]:
+    """Tenants with a trace before the end of a day that have not kept that day. System transactions only.
+
+    Args:
+        tx: a system transaction.
+        day: as `2026-01-31`.
+        limit: most tenants.
+    """
+    is_kept_there = exists().where(col(TraceDayTable.tenant_id) == col(TenantTable.id), col(TraceDayTable.day) == day)
+    has_traces = exists().where(
+        col(TraceTable.tenant_id) == col(TenantTable.id),
+        col(TraceTable.created_at) < _midnight(day) + timedelta(days=1),
+    )
+    statement = select(col(TenantTable.id)).where(~is_kept_there, has_traces).limit(limit)
+    return list((await tx.session.execute(statement)).scalars())
 
 
 async def first_trace(tx: Transaction) -> datetime | None:

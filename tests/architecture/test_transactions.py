@@ -21,6 +21,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/keys.py": "a key made on the command line",
     "chatapp/services/oidc.py": "sign-in, before the actor is known",
     "chatapp/services/oidc_people.py": "who somebody is, before the actor is known",
+    "chatapp/services/overview.py": "the worker sums up the days of every tenant",
     "chatapp/services/secret_rotation.py": "the installation's secrets, in every tenant",
     "chatapp/services/tenants.py": "platform admins look at every tenant",
     "chatapp/services/turn_runner.py": "finds turns that a killed process left",

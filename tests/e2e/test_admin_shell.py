@@ -94,6 +94,26 @@ async def test_a_member_is_led_away_and_offered_nothing(open_page: OpenPage, pro
     await expect(page.get_by_role("link", name="Admin")).to_have_count(0)
 
 
+async def test_an_auditor_reads_and_is_offered_nothing_to_change(open_page: OpenPage, product: Product) -> None:
+    email, password = f"{uuid4().hex[:8]}@example.org", "correct-horse-battery"
+    async with product.client() as client:
+        tenant_id = (await client.get("/auth/me")).json()["tenant_id"]
+        body = {"email": email, "password": password, "roles": ["auditor"]}
+        (await client.post(f"/v1/admin/tenants/{tenant_id}/users", json=body)).raise_for_status()
+    page = await open_page("/sign-in", signed_in=False)
+    fields, headers = {"email": email, "password": password}, {"Origin": product.url}
+    assert (await page.context.request.post("/auth/login", data=fields, headers=headers)).ok
+    await page.goto("/admin/users")
+    await expect(rows(page).filter(has_text=email)).to_have_count(1)
+    await expect(page.get_by_role("button", name="Invite a user")).to_have_count(0)
+    await expect(page.get_by_role("button", name=re.compile("^Actions for"))).to_have_count(0)
+    await expect(page.get_by_role("checkbox")).to_have_count(0)
+    await expect(page.get_by_role("button", name=re.compile("^Tenant "))).to_have_count(0)
+    await page.get_by_role("navigation", name="Admin").get_by_role("link", name="Overview").click()
+    await page.locator(".figure-now").first.wait_for()
+    await expect(page.locator("[data-sonner-toast]")).to_have_count(0)
+
+
 async def test_what_is_searched_and_filtered_stands_in_the_address_and_in_the_file(
     open_page: OpenPage, word: str
 ) -> None:
@@ -168,6 +188,33 @@ async def test_a_row_is_looked_at_by_its_address_also_from_another_page_of_the_l
     await expect(other.get_by_role("complementary").get_by_text("Line", exact=True)).to_be_visible()
     await other.get_by_role("button", name="Close").click()
     await expect(other.get_by_role("complementary")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESK, False), (DESK, True), (PHONE, False)])
+async def test_the_panel_and_the_question_before_danger_are_clean(
+    open_page: OpenPage, product: Product, size: tuple[int, int], dark: bool
+) -> None:
+    name = f"Short-lived {uuid4().hex[:6]}"
+    async with product.client() as client:
+        answer = await client.post("/v1/admin/tenants", json={"name": name})
+        answer.raise_for_status()
+    page = await audit(open_page, f"/admin/tenants?peek={answer.json()['id']}", size=size, dark=dark)
+    panel = page.get_by_role("complementary", name=f"About {name}")
+    await expect(panel.get_by_role("button", name="Delete")).to_be_visible()
+    assert await accessibility_problems(page) == []
+    mark = f"{size[0]}{'-dark' if dark else ''}"
+    await screenshot(page, f"admin-panel-{mark}")
+    await panel.get_by_role("button", name="Delete").click()
+    question = page.get_by_role("alertdialog")
+    delete = question.get_by_role("button", name="Delete")
+    await expect(delete).to_be_disabled()
+    await question.get_by_role("textbox", name=re.compile("^Type")).fill(name[:-1])
+    await expect(delete).to_be_disabled()
+    assert await accessibility_problems(page) == []
+    await screenshot(page, f"admin-question-{mark}")
+    await question.get_by_role("button", name="Cancel").click()
+    await expect(question).to_have_count(0)
+    await expect(panel).to_be_visible()
 
 
 async def test_an_address_that_asks_for_what_is_not_there_says_so(open_page: OpenPage) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlmodel import select
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
@@ -82,9 +83,27 @@ async def test_days_that_are_over_are_kept_and_the_present_one_is_not(actor: Act
     await _add(actor, NOW)
     figure = _named(await overview.get(actor, now=NOW + timedelta(minutes=1)))["answers"]
     assert figure.now == 3
+    assert await _kept(actor) == ["2026-03-18", "2026-03-19"]
+
+
+async def test_the_worker_keeps_the_days_of_every_tenant_and_finds_nothing_more(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor
+) -> None:
+    await make_actor()
+    await _add(actor, NOW - timedelta(days=3), 2)
+    await _add(actor, NOW, 5)
+    await _add(other_actor, NOW - timedelta(days=400))
+    assert await overview.keep_ended_days(NOW) == 2
+    assert await overview.keep_ended_days(NOW) == 0
+    assert await _kept(actor) == ["2026-03-17", "2026-03-18", "2026-03-19"]
+    assert len(await _kept(other_actor)) == 180
+    assert await overview.keep_ended_days(NOW + timedelta(days=1)) == 2
+    assert (await _kept(actor))[-1] == "2026-03-20"
+
+
+async def _kept(actor: Actor) -> list[str]:
     async with transaction(actor, readonly=True) as tx:
-        kept = [row.day for row in (await tx.session.execute(TraceDayTable.__table__.select())).all()]  # pyright: ignore
-    assert sorted(kept) == ["2026-03-18", "2026-03-19"]
+        return sorted((await tx.session.execute(select(TraceDayTable.day))).scalars())
 
 
 async def test_who_may_not_see_settings_gets_nothing(make_actor: MakeActor) -> None:
