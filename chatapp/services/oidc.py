@@ -6,8 +6,10 @@ back is encrypted, good for ten minutes and for one use.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -171,7 +173,8 @@ async def finish(
         who = await _ask(provider, kept, answer, resolve)
         found = await oidc_people.find(provider, who)
         if found.kind == "prove" and found.user is not None:
-            proof = {"provider_id": kept.provider_id, "user_id": str(found.user.id), "next": kept.next} | asdict(who)
+            proof = {"provider_id": kept.provider_id, "user_id": str(found.user.id), "next": kept.next}
+            proof |= asdict(oidc_people.with_mapped_groups(provider, who))
             return ToProve(found.user.email, provider.name, _seal(proof)), kept.next
         user, place = await oidc_people.bring_in(provider, who, found)
     except SignInFailed as error:
@@ -301,7 +304,9 @@ async def _ask(provider: IdentityProviderTable, kept: _Kept, answer: Mapping[str
 
 def _seal(values: Mapping[str, Any]) -> str:
     settings = get_settings()
-    return encryption.encrypt(settings.effective_secret_key, json.dumps(dict(values)), purpose=encryption.SIGN_IN)
+    # Browsers keep 4 kB of a cookie, and somebody can be in many groups.
+    packed = base64.b64encode(zlib.compress(json.dumps(dict(values)).encode(), level=9)).decode()
+    return encryption.encrypt(settings.effective_secret_key, packed, purpose=encryption.SIGN_IN)
 
 
 def _unseal(sealed: str) -> dict[str, Any]:
@@ -314,8 +319,8 @@ def _unseal(sealed: str) -> dict[str, Any]:
             purpose=encryption.SIGN_IN,
             max_age_seconds=KEPT_SECONDS,
         )
-        return json.loads(text)
-    except (CannotDecrypt, ValueError) as error:
+        return json.loads(zlib.decompress(base64.b64decode(text)))
+    except (CannotDecrypt, ValueError, zlib.error) as error:
         raise SignInFailed("expired", "nothing kept, or too long ago") from error
 
 

@@ -8,7 +8,7 @@ an account proves once with its password that it is theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -155,6 +155,12 @@ def mapped(provider: IdentityProviderTable, groups: Sequence[str]) -> Mapped:
     wanted = {role for mapping in fitting for role in mapping.get("roles", [])} or set(provider.default_roles)
     group_ids = {UUID(group_id) for mapping in fitting for group_id in mapping.get("groups", [])}
     return Mapped([role.value for role in Role if role.value in wanted], sorted(group_ids))
+
+
+def with_mapped_groups(provider: IdentityProviderTable, who: Claimed) -> Claimed:
+    """The same person with only those of their groups that come to anything here."""
+    known = {mapping.get("group") for mapping in provider.mappings}
+    return replace(who, groups=tuple(group for group in who.groups if group in known))
 
 
 async def bring_in(provider: IdentityProviderTable, who: Claimed, found: Found) -> tuple[UserTable, MembershipTable]:

@@ -20,6 +20,9 @@ from chatapp.web.origin import safe_local_path
 from chatapp.web.parameters import PathId
 from chatapp.web.request_body import RequestBody
 
+_MAX_PATH_CHARACTERS = 1_000
+"""It goes into a cookie, of which browsers keep 4 kB."""
+
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 
@@ -104,13 +107,14 @@ async def prove(request: Request, body: Proof) -> Response:
 @router.get("/oidc/{provider_id}/start")
 async def start(
     provider_id: PathId,
-    path: Annotated[str, Query(alias="next", max_length=2_000)] = "/",
+    path: Annotated[str, Query(alias="next")] = "/",
     email: Annotated[str, Query(max_length=254)] = "",
 ) -> Response:
     """Send the person to their provider."""
     settings = get_settings()
     try:
-        begun = await oidc.begin(provider_id, next_path=safe_local_path(path), hint=email)
+        next_path = safe_local_path(path) if len(path) <= _MAX_PATH_CHARACTERS else "/"
+        begun = await oidc.begin(provider_id, next_path=next_path, hint=email)
     except SignInFailed as error:
         return _failed(error, settings)
     response = RedirectResponse(begun.url, status_code=303)

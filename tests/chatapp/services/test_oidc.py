@@ -477,6 +477,22 @@ async def test_who_knows_the_password_joins_once_and_needs_it_no_more(
     assert again.actor.roles == (Role.REVIEWER,)
 
 
+async def test_a_person_of_many_groups_can_prove_who_they_are(
+    identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
+) -> None:
+    await set_password(other_actor)
+    names = [f"CN=Group number {number},OU=Departments,DC=example,DC=org" for number in range(500)]
+    mappings = [{"group": name, "roles": ["member"], "groups": []} for name in names[:200]]
+    provider_id = await add_provider(mappings=mappings, default_roles=[])
+    identity_provider.person = Person(email=other_actor.email, groups=tuple(names))
+    done, _ = await oidc.finish(*await leave(provider_id, next_path="/" + "x" * 999))
+    assert isinstance(done, ToProve)
+
+    assert len(done.kept) < 4_000
+    begun, _ = await oidc.prove(PASSWORD, done.kept)
+    assert begun.actor.roles == (Role.MEMBER,)
+
+
 async def test_what_was_kept_for_the_way_there_proves_nothing(
     identity_provider: IdentityProvider, add_provider: AddProvider
 ) -> None:
