@@ -84,7 +84,8 @@ async def texts_with_words(
     query = select(col(table.conversation_id), col(table.question), col(table.answer))
     query = query.where(col(table.conversation_id).in_(conversation_ids), or_(*holds)).order_by(col(table.created_at))
     for conversation_id, question, answer in (await tx.session.execute(query)).all():
-        found.setdefault(conversation_id, []).extend((question, answer))
+        if conversation_id is not None:
+            found.setdefault(conversation_id, []).extend((question, answer))
     return found
 
 

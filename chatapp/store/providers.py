@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlmodel import col
 
 from chatapp.errors import NotFound
@@ -73,12 +74,13 @@ async def find_providers(tx: Transaction, wanted: Mapping[str, str]) -> Found:
         .correlate(ProviderTable)
         .scalar_subquery()
     )
-    return await list_page(tx, Listing(select(ProviderTable, models), col(ProviderTable.id), _PROVIDER_FIELDS), wanted)
+    statement: Select[Any] = select(ProviderTable, models)  # pyright: ignore[reportAssignmentType]
+    return await list_page(tx, Listing(statement, col(ProviderTable.id), _PROVIDER_FIELDS), wanted)
 
 
 async def find_models(tx: Transaction, wanted: Mapping[str, str]) -> Found:
     """A page of models; each row is `(model, name of its provider)`."""
-    statement = select(ModelTable, col(ProviderTable.name)).join(
+    statement: Select[Any] = select(ModelTable, col(ProviderTable.name)).join(  # pyright: ignore[reportAssignmentType]
         ProviderTable, col(ProviderTable.id) == col(ModelTable.provider_id)
     )
     return await list_page(tx, Listing(statement, col(ModelTable.id), _MODEL_FIELDS, order="name"), wanted)
