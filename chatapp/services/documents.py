@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
 from chatapp.errors import Conflict, EmptyDocument, InvalidInput
+from chatapp.services.document_audit import change_of, facts_of
 from chatapp.services.document_views import ChunkView, DocumentPage, DocumentView, UploadResult, VersionView
 from chatapp.settings import get_settings
 from chatapp.store import audit, collections, documents, files, job_queue
@@ -125,7 +126,7 @@ async def _add(
         tx.session.add(row)
         await tx.session.flush()
         tx.session.add(version)
-        await audit.write(tx, "document.uploaded", row.id, filename=row.filename, size_bytes=version.size_bytes)
+        await audit.write(tx, "document.uploaded", row.id, after=facts_of(row), size_bytes=version.size_bytes)
         await files.keep(actor, incoming, row.id, version.version)
         await tx.session.flush()
         return UploadResult(await _view(tx, row.id), is_duplicate=False)
@@ -135,6 +136,7 @@ async def _duplicate(tx: Transaction, document_id: UUID) -> UploadResult:
     row = await documents.get(tx, document_id)
     if row.status in _GIVEN_UP and row.collection_id is not None:
         # Whoever uploads a failed file again wants it tried again, and needs no second copy of it for that.
+        await audit.write(tx, "document.retried", document_id, **change_of(row, status="queued"))
         await documents.restart(tx, document_id)
     return UploadResult(await _view(tx, document_id), is_duplicate=True)
 
@@ -148,11 +150,11 @@ async def _replace(actor: Actor, version: DocumentVersionTable, incoming: files.
         version.version = row.latest_version + 1
         tx.session.add(version)
         values = {"latest_version": version.version, "filename": version.filename}
+        await audit.write(tx, "document.replaced", row.id, **change_of(row, **values))
         if row.collection_id is None:
             await documents.settle(tx, row.id, DocumentStatus.UPLOADED, **values)
         else:
             await documents.restart(tx, row.id, **values)
-        await audit.write(tx, "document.replaced", row.id, filename=version.filename, version=version.version)
         await files.keep(actor, incoming, row.id, version.version)
         await tx.session.flush()
         return UploadResult(await _view(tx, row.id), is_duplicate=False)
@@ -275,9 +277,9 @@ async def cancel(actor: Actor, document_id: UUID) -> DocumentView:
     async with transaction(actor) as tx:
         row = await _writable(tx, document_id)
         if row.status in _IN_WORK:
+            await audit.write(tx, "document.cancelled", document_id, **change_of(row, status="cancelled"))
             await documents.settle(tx, document_id, DocumentStatus.CANCELLED)
             await documents.remove_index_rows(tx, document_id, keep_version=row.active_version)
-            await audit.write(tx, "document.cancelled", document_id, filename=row.filename)
         return await _view(tx, document_id)
 
 
@@ -292,8 +294,8 @@ async def retry(actor: Actor, document_id: UUID) -> DocumentView:
     async with transaction(actor) as tx:
         row = await _writable(tx, document_id)
         if row.collection_id is not None and row.status in _GIVEN_UP:
+            await audit.write(tx, "document.retried", document_id, **change_of(row, status="queued"))
             await documents.restart(tx, document_id)
-            await audit.write(tx, "document.retried", document_id, filename=row.filename)
         view = await _view(tx, document_id)
     await job_queue.wake("ingest")
     return view
@@ -335,9 +337,10 @@ async def _put(actor: Actor, document_id: UUID, collection_id: UUID, *, is_move:
         if same is not None:
             other = await documents.get(tx, same)
             raise Conflict(f"The same file is in “{target.name}” already, as “{other.filename}”.", param="file_id")
+        changed = change_of(row, collection_id=collection_id, status="queued")
+        await audit.write(tx, "document.attached", document_id, **changed, collection=target.name)
         pending = await _leave_collection(tx, row)
         await documents.restart(tx, document_id, collection_id=collection_id, active_version=0)
-        await audit.write(tx, "document.attached", document_id, collection=target.name)
         view = await _view(tx, document_id)
     await removals.carry_out(actor, pending)
     await job_queue.wake("ingest")
@@ -355,9 +358,9 @@ async def detach(actor: Actor, document_id: UUID, collection_id: UUID) -> Docume
     async with transaction(actor) as tx:
         row = await documents.get_in(tx, document_id, collection_id)
         await collections.get_writable(tx, collection_id)
+        await audit.write(tx, "document.detached", document_id, **change_of(row, collection_id=None, status="uploaded"))
         pending = await _leave_collection(tx, row)
         await documents.settle(tx, document_id, DocumentStatus.UPLOADED, collection_id=None, active_version=0)
-        await audit.write(tx, "document.detached", document_id, filename=row.filename)
         view = await _view(tx, document_id)
     await removals.carry_out(actor, pending)
     return view
@@ -381,11 +384,11 @@ async def delete(actor: Actor, document_id: UUID) -> None:
     actor.require(Permission.WRITE_DOCUMENTS)
     async with transaction(actor) as tx:
         row = await _writable(tx, document_id)
+        await audit.write(tx, "document.deleted", document_id, before=facts_of(row))
         if row.collection_id is not None:
             await collections.bump_version(tx, row.collection_id)
         pending = [removal_rows.add(tx, collection_id=row.collection_id, document_id=document_id)]
         await documents.remove(tx, document_id)
-        await audit.write(tx, "document.deleted", document_id, filename=row.filename)
     await removals.carry_out(actor, pending)
 
 

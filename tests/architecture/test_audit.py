@@ -11,8 +11,8 @@ from tests.architecture.source import Function, Module, modules_in
 _TURN = "a question and its answer are the conversation itself, kept with who asked and when"
 _WORKER = "the worker goes on with what somebody asked for, whose line is written already"
 _WITHOUT_A_LINE = {
-    "authentication._note_use": "when a key was last used stands in its own row",
-    "authentication.actor_of_session_hash": "when a session was last seen stands in its own row",
+    "actors._note_use": "when a key was last used stands in its own row",
+    "actors.actor_of_session_hash": "when a session was last seen stands in its own row",
     "catalog.register_from_environment": "first start, before there is a tenant",
     "conversations.purge_deleted": _WORKER,
     "erasure._claim": _WORKER,
@@ -21,6 +21,7 @@ _WITHOUT_A_LINE = {
     "erasure._remove_rows": _WORKER,
     "ingestion._claim": _WORKER,
     "overview._keep_days": "sums of what is there, kept so that nobody waits for them again",
+    "overview.keep_ended_days": "sums of what is there, kept so that nobody waits for them again",
     "secret_rotation.rotate": "the operator, who has the secrets, in every tenant; what is kept stays the same",
     "sign_ins.purge_ended": "the worker forgets sign-ins that ended long ago",
     "tenants._begin_deletion": "its line is in the log of another tenant, so in another transaction: `tenants._note`",

@@ -15,7 +15,7 @@ from chatapp.errors import (
     UnsupportedMediaType,
     UploadTooLarge,
 )
-from chatapp.services import collections, documents
+from chatapp.services import audit, collections, documents
 from chatapp.services.collections import CollectionView
 from chatapp.settings import Settings, get_settings
 from chatapp.store import files, ingestions
@@ -288,3 +288,36 @@ async def test_cancelling_what_is_finished_in_the_same_moment_takes_nothing_back
         await asyncio.sleep(0.3)
     view = await cancelling
     assert (view.status, view.active_version) == (DocumentStatus.COMPLETED, 1)
+
+
+@pytest.mark.usefixtures("chroma")
+async def test_each_change_of_a_document_is_audited_as_it_was_and_as_it_is(upload: Upload, actor: Actor) -> None:
+    first, second = await collections.create(actor, name="First"), await collections.create(actor, name="Second")
+    view = (await upload("a.txt", TEXT, collection_id=first.id)).document
+    await documents.move(actor, view.id, second.id)
+    await documents.cancel(actor, view.id)
+    await documents.retry(actor, view.id)
+    await documents.detach(actor, view.id, second.id)
+    await documents.delete(actor, view.id)
+
+    wanted = {"subject_id": str(view.id), "order": "sequence"}
+    entries = (await audit.list_entries(actor, actor.tenant_id, wanted)).items
+
+    def told(name: str) -> list[tuple[str, object, object]]:
+        verbs = [entry.action.partition(".")[2] for entry in entries]
+        before, after = (
+            [(each or {}).get(name) for each in sides]
+            for sides in zip(*((e.before, e.after) for e in entries), strict=True)
+        )
+        return list(zip(verbs, before, after, strict=True))
+
+    one, two = str(first.id), str(second.id)
+    assert told("collection_id") == [
+        ("uploaded", None, one),
+        ("attached", one, two),
+        ("cancelled", two, two),
+        ("retried", two, two),
+        ("detached", two, None),
+        ("deleted", None, None),
+    ]
+    assert [after for _, _, after in told("status")] == ["queued", "queued", "cancelled", "queued", "uploaded", None]
