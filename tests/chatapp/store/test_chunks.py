@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatapp.domain import Actor, Chunk
@@ -95,3 +97,24 @@ async def test_a_chunk_with_an_id_of_its_own_is_refused(database: AsyncEngine, a
     with pytest.raises(ValueError, match="place"):
         async with transaction(actor) as tx:
             await chunks.add(tx, 1, [chunk])
+
+
+async def test_chunks_are_found_by_their_ids_and_not_by_reading_all_of_a_tenants(database: AsyncEngine, actor: Actor):
+    """SQLite plans without knowing how many rows a tenant has; PostgreSQL counts them."""
+    if database.dialect.name != "sqlite":
+        return
+    collection_id, _ = await make_document(actor)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.sync_engine, "before_cursor_execute", note)
+    async with transaction(actor, readonly=True) as tx:
+        await chunks.load_answering(tx, [uuid4() for _ in range(100)], collection_ids=[collection_id])
+    statement, parameters = next(one for one in asked if "FROM chunks" in one[0])
+    async with database.connect() as connection:
+        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        steps = [row[3] for row in plan]
+    (chunk_step,) = [step for step in steps if step.startswith("SEARCH chunks ")]
+    assert "id=?" in chunk_step.replace("tenant_id=?", "")

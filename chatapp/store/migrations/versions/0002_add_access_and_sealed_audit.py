@@ -161,6 +161,10 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_tenant_deletions_tenant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_tenant_deletions'))
     )
+    with op.batch_alter_table('chunks', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_chunks_tenant_id'))
+        batch_op.create_index(batch_op.f('ix_chunks_tenant_id_id'), ['tenant_id', 'id'], unique=False)
+
     # Removing a person looks for what is theirs.
     for name in ('conversations', 'turns'):
         op.create_index(f'ix_{name}_user_id', name, ['user_id'], unique=False)
@@ -342,6 +346,10 @@ def downgrade() -> None:
         batch_op.drop_index('ix_feedback_list')
 
     op.drop_table('trace_days')
+    with op.batch_alter_table('chunks', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_chunks_tenant_id_id'))
+        batch_op.create_index(batch_op.f('ix_chunks_tenant_id'), ['tenant_id'], unique=False)
+
     with op.batch_alter_table('tenants', schema=None) as batch_op:
         batch_op.drop_column('onboarding')
         batch_op.drop_column('has_password_sign_in')
