@@ -117,7 +117,10 @@ async def of_collections(tx: Transaction, collection_ids: Sequence[UUID]) -> dic
 
 
 async def find_subjects(tx: Transaction, grants: Sequence[Grant]) -> Subjects:
-    """The groups, people and services' keys of the tenant that grants name; of people, those who have a place."""
+    """The groups, people and services' keys of the tenant that grants name; of people, those who have a place.
+
+    A key that ended counts: a grant to it is harmless, and must not keep the others from being set again.
+    """
     ids = {kind: [grant.id for grant in grants if grant.subject_kind == kind] for kind in ("group", "user", "key")}
     groups = select(col(GroupTable.id), col(GroupTable.name)).where(col(GroupTable.id).in_(ids["group"]))
     people = (
@@ -126,7 +129,7 @@ async def find_subjects(tx: Transaction, grants: Sequence[Grant]) -> Subjects:
         .where(col(UserTable.id).in_(ids["user"]))
     )
     keys = select(col(ApiKeyTable.id), col(ApiKeyTable.name)).where(
-        col(ApiKeyTable.id).in_(ids["key"]), *_is_living_service_key()
+        col(ApiKeyTable.id).in_(ids["key"]), col(ApiKeyTable.user_id).is_(None)
     )
     found = [{row[0]: row[1] for row in await tx.session.execute(query)} for query in (groups, people, keys)]
     return Subjects(*found)

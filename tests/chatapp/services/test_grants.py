@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from chatapp.domain import Actor, Permission, Role
+from chatapp.domain import Actor, Permission, Role, utc_now
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.services import collections, grants, groups, subjects
 from chatapp.store.database import system_transaction, transaction
@@ -240,6 +240,19 @@ async def test_readers_are_named_with_their_reasons_services_among_them(actor, c
     # Its scopes do not let it write, whatever the grant says.
     assert (readers["sk-ab…"].subject_kind, readers["sk-ab…"].can_write) == ("key", False)
     assert (await grants.get_collection(actor, made.id)).readers == "Finance, Test Person and robot"
+
+
+async def test_a_grant_to_a_key_that_ended_reaches_nobody_and_is_in_nobodys_way(actor):
+    service = await make_service(actor, "use:chat")
+    held = [Grant("user", str(actor.user_id), "write"), Grant("key", str(service.id))]
+    made = await collections.create(actor, name="Reports", granted=held[1:])
+    async with transaction(actor) as tx:
+        row = await tx.session.get(ApiKeyTable, service.id)
+        assert row is not None
+        row.revoked_at = utc_now()
+    assert (await grants.preview(actor, made.id, held)).keys == []
+    assert len((await grants.set_grants(actor, made.id, [*held, Grant("role", "auditor")])).grants) == 3
+    assert await subjects.search(actor, "robot", is_complete=True) == []
 
 
 async def test_somebody_disabled_or_only_invited_reads_nothing(actor, colleague):
