@@ -1,11 +1,10 @@
-"""Who is there: signing in with a password or a one-time link, sessions, and the actor behind a cookie or a key.
+"""Signing in with a password or a one-time link, and the sessions that begin and end.
 
 These functions run before an actor is known, so they take none; everything after them does.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,15 +14,24 @@ from chatapp.domain import Actor, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotSignedIn
 from chatapp.limits import attempts
 from chatapp.services import one_time_links, passwords, rights, tokens
+from chatapp.services.actors import (
+    actor_now,
+    actor_of_key,
+    actor_of_session,
+    actor_of_session_hash,
+    forget_cached_actor,
+    forget_cached_actors,
+    session_hash,
+)
 from chatapp.services.one_time_links import OpenedLink
 from chatapp.services.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS, hash_password
 from chatapp.services.rights import permissions_of, roles_of
 from chatapp.services.tokens import KEY_PREFIX, new_key, new_token
 from chatapp.settings import get_settings
-from chatapp.store import api_keys, audit, sessions, users
+from chatapp.store import audit, sessions, users
 from chatapp.store import one_time_links as link_rows
 from chatapp.store.database import Transaction, system_transaction, transaction
-from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, TenantTable, UserTable
+from chatapp.store.tables import MembershipTable, SessionTable, TenantTable, UserTable
 
 __all__ = [
     "KEY_PREFIX",
@@ -48,10 +56,6 @@ __all__ = [
 ]
 
 _MAX_EMAIL_CHARACTERS = 254
-_ACTOR_LIFETIME_SECONDS = 0.5
-"""How long an actor is believed without asking the database: a session that ended is refused within a second."""
-_MAX_CACHED_ACTORS = 10_000
-_USE_NOTED_EACH_SECONDS = 60.0
 _WRONG = "The address or the password is not right."
 _ELSEWHERE = (
     "Your organisation does not take passwords. Choose its button on the sign-in page to sign in through its own "
@@ -67,13 +71,6 @@ class SignIn:
     """The cookie's value; known to the browser only."""
     expires_at: datetime
     actor: Actor
-
-
-class _Actors:
-    """Actors looked up within the last moment, by the hash of their credential."""
-
-    by_hash: dict[str, tuple[float, Actor]] = {}  # noqa: RUF012  # one cache a process is what this is
-    key_noted: dict[UUID, float] = {}  # noqa: RUF012
 
 
 async def sign_in(
@@ -244,87 +241,10 @@ async def sign_out(token: str, *, address: str = "") -> None:
     actor = await actor_of_session_hash(token_hash)
     async with system_transaction() as tx:
         await sessions.revoke(tx, token_hash)
-    _Actors.by_hash.pop(token_hash, None)
+    forget_cached_actor(token_hash)
     if actor is not None:
         async with transaction(replace(actor, address=address)) as tx:
             await audit.write(tx, "session.ended", actor.session_id)
-
-
-async def actor_of_session(token: str) -> Actor | None:
-    """The actor behind a cookie's value, or None when the session is unknown, ended or expired."""
-    return await actor_of_session_hash(session_hash(token))
-
-
-async def actor_of_session_hash(token_hash: str) -> Actor | None:
-    """The actor behind the hash of a cookie's value, for who must not hold the cookie itself."""
-    cached = _cached(token_hash)
-    if cached is not None:
-        return cached
-    now = utc_now()
-    async with system_transaction(readonly=True) as tx:
-        found = await sessions.find(tx, token_hash, now=now)
-    if found is None:
-        return None
-    session, user, place = found
-    if place is None and session.method == "oidc":
-        # An identity provider speaks for its tenant's own people, platform admin or not.
-        return None
-    # Once a minute is enough for a person to see which sign-ins live, and keeps the write off the busy path.
-    if now - session.last_seen_at >= timedelta(seconds=_USE_NOTED_EACH_SECONDS):
-        async with system_transaction() as tx:
-            await sessions.note_seen(tx, session.id, moment=now)
-    actor = rights.person(user, place, tenant_id=session.tenant_id, session_id=session.id, method=session.method)
-    return _remember(token_hash, actor)
-
-
-async def actor_of_key(key: str) -> Actor | None:
-    """The actor behind an API key, or None when the key is unknown, revoked or expired.
-
-    A person's key never allows more than the person: its scopes are cut with their roles of this moment.
-    """
-    if not key.startswith(KEY_PREFIX):
-        return None
-    key_hash = tokens.hash_of(key)
-    cached = _cached(key_hash)
-    if cached is not None:
-        return cached
-    async with system_transaction(readonly=True) as tx:
-        found = await api_keys.find(tx, key_hash, now=utc_now())
-    if found is None:
-        return None
-    await _note_use(found[0])
-    return _remember(key_hash, rights.key_actor(*found))
-
-
-async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | None) -> Actor | None:
-    """Somebody who asked for something earlier, with the rights of this moment.
-
-    Args:
-        tenant_id: where they asked.
-        user_id: the person; None: a service's key.
-        key_id: the key it was asked with; None: a session.
-
-    Returns:
-        None when the key was revoked or ran out, or the person was disabled or left the tenant.
-    """
-    async with system_transaction(readonly=True) as tx:
-        if key_id is not None:
-            found = await api_keys.find_by_id(tx, key_id, now=utc_now())
-            return rights.key_actor(*found) if found else None
-        user = await users.by_id(tx, user_id) if user_id is not None else None
-        places = await users.memberships(tx, user.id) if user is not None and not user.is_disabled else []
-    place = next((place for place in places if place.tenant_id == tenant_id), None)
-    return rights.person(user, place, tenant_id=tenant_id) if user is not None and place is not None else None
-
-
-def session_hash(token: str) -> str:
-    """The hash under which a session is kept: tells one session from another and opens none."""
-    return tokens.hash_of(token)
-
-
-def forget_cached_actors() -> None:
-    """Ask the database again for everybody, after a change of rights, sessions or keys in this process."""
-    _Actors.by_hash.clear()
 
 
 async def begin_session(
@@ -372,28 +292,5 @@ async def begin_session(
         tx.session.add(session)
         await audit.write(tx, "session.began", session.id, method=method, is_visit=place is None)
     if previous_token:
-        _Actors.by_hash.pop(tokens.hash_of(previous_token), None)
+        forget_cached_actor(tokens.hash_of(previous_token))
     return SignIn(token=token, expires_at=session.expires_at, actor=actor)
-
-
-async def _note_use(row: ApiKeyTable) -> None:
-    now = time.monotonic()
-    if now - _Actors.key_noted.get(row.id, -_USE_NOTED_EACH_SECONDS) < _USE_NOTED_EACH_SECONDS:
-        return
-    _Actors.key_noted[row.id] = now
-    async with system_transaction() as tx:
-        await api_keys.mark_used(tx, row.id, moment=utc_now())
-
-
-def _cached(credential_hash: str) -> Actor | None:
-    entry = _Actors.by_hash.get(credential_hash)
-    if entry is None or entry[0] < time.monotonic():
-        return None
-    return entry[1]
-
-
-def _remember(credential_hash: str, actor: Actor) -> Actor:
-    if len(_Actors.by_hash) >= _MAX_CACHED_ACTORS:
-        _Actors.by_hash.clear()
-    _Actors.by_hash[credential_hash] = (time.monotonic() + _ACTOR_LIFETIME_SECONDS, actor)
-    return actor

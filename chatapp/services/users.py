@@ -84,7 +84,7 @@ def valid_email(email: str) -> str:
     """
     email = email.strip().lower()
     name, _, host = email.partition("@")
-    if not name or not host or len(email) > 254 or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in email) or "@" in host:
+    if not name or not host or len(email) > 254 or not email.isprintable() or " " in email or "@" in host:
         raise InvalidInput("This is not an e-mail address.", param="email")
     return email
 

@@ -9,6 +9,7 @@ import pytest
 from tests.architecture.source import Function, Module, modules_in
 
 _TENANTLESS_SERVICES = {
+    "actors": "finds out who is there",
     "authentication": "before anybody is known",
     "csv_export": "its argument is a service that was given an actor",
     "doctor": "about the installation, not about a tenant",

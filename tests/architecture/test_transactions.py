@@ -11,6 +11,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/audit.py": "the command line verifies every tenant's log",
     "chatapp/services/access_watch.py": "sign-ins of every tenant, while their people read a stream",
     "chatapp/services/account.py": "which tenants a person is in",
+    "chatapp/services/actors.py": "whom a session or a key stands for, before they are known",
     "chatapp/services/authentication.py": "sign-in, before the actor is known",
     "chatapp/services/catalog.py": "providers and models belong to the installation",
     "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",
