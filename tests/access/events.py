@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 from tests.fixtures.surroundings import PROJECT
 
@@ -13,7 +14,9 @@ from tests.fixtures.surroundings import PROJECT
 _WALK = """
 import json, sys
 from importlib import import_module
-import_module(sys.argv[1])
+app = import_module(sys.argv[1]).app
+for route in app._api.routes:
+    print("ROUTE", type(route).__name__, route.path)
 from chatapp.components.state_bases import STATE_BASES
 from chatapp.domain import ROLE_PERMISSIONS, Actor, Permission, Role
 from chatapp.services.rights import PLATFORM_PERMISSIONS
@@ -63,6 +66,28 @@ def find(application: str = "chatapp.chatapp") -> list[Event]:
     Args:
         application: the module that wires it.
     """
+    lines = _walk(application)
+    found = [json.loads(line.removeprefix("EVENT ")) for line in lines if line.startswith("EVENT ")]
+    return [
+        Event(
+            **one
+            | {
+                "arguments": tuple(one["arguments"]),
+                "bases": tuple(one["bases"]),
+                "let_in": frozenset(one["let_in"]),
+            }
+        )
+        for one in found
+    ]
+
+
+def routes_of_reflex(application: str = "chatapp.chatapp") -> set[str]:
+    """What Reflex itself answers, beside the API in front of it: `Kind /path`."""
+    return {line.removeprefix("ROUTE ") for line in _walk(application) if line.startswith("ROUTE ")}
+
+
+@cache
+def _walk(application: str) -> tuple[str, ...]:
     done = subprocess.run(
         [sys.executable, "-c", _WALK, application],
         cwd=PROJECT,
@@ -72,14 +97,7 @@ def find(application: str = "chatapp.chatapp") -> list[Event]:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line.removeprefix("EVENT ")) for line in done.stdout.splitlines() if line.startswith("EVENT ")]
-    return [
-        Event(
-            **one
-            | {"arguments": tuple(one["arguments"]), "bases": tuple(one["bases"]), "let_in": frozenset(one["let_in"])}
-        )
-        for one in found
-    ]
+    return tuple(done.stdout.splitlines())
 
 
 NOBODY = frozenset[str]()

@@ -16,7 +16,7 @@ import aiohttp
 import httpx
 import pytest
 
-from tests.access.events import EVENTS, Event, expected_of, find
+from tests.access.events import EVENTS, Event, expected_of, find, routes_of_reflex
 from tests.access.world import CANARY
 from tests.fixtures.backend import Backend
 from tests.fixtures.surroundings import PROJECT
@@ -46,6 +46,11 @@ def test_the_guard_lets_in_whom_it_is_declared_to(events: list[Event]) -> None:
     }
 
     assert wrong == {}
+
+
+def test_reflex_answers_nothing_but_its_socket_and_a_sign_of_life() -> None:
+    # `rx.upload` would add an address that takes files from anybody, into a folder everybody reads.
+    assert routes_of_reflex() == {"Route /ping", "Route /_health", "Mount /_event"}
 
 
 def test_planted_events_are_found() -> None:
