@@ -19,7 +19,7 @@ from uuid import UUID
 
 import numpy as np
 
-from chatapp.retrieval.occurrences import ENTRY, LENGTHS, IndexedCollection, read
+from chatapp.retrieval.occurrences import ENTRY, LENGTHS, IndexedCollection, Occurrences, read
 from chatapp.retrieval.terms import terms
 from chatapp.store import postings
 from chatapp.store.database import Transaction
@@ -158,15 +158,23 @@ class _Scored:
         self._document_scores = np.zeros(len(collection.documents), dtype=np.float32)
         self._all_weights = sum(of_chunks.weights.values())
         damping = _damping(collection.lengths, of_chunks)
-        document_damping = _damping(_document_lengths(collection), of_documents)
+        document_damping = _damping(collection.document_lengths, of_documents)
         for term, repetitions in wanted.items():
             found = collection.occurrences[term]
-            # No place occurs twice in a term, so adding by index adds each once.
-            part = found.counts / (found.counts + damping[found.places])
-            self._scores[found.places] += repetitions * of_chunks.weights[term] * part
-            self._covered[found.places] += of_chunks.weights[term]
-            counts = _document_counts(collection, term)
+            self._add(found, damping, of_chunks.weights[term], repetitions)
+            counts = found.document_counts
             self._document_scores += repetitions * of_documents.weights[term] * counts / (counts + document_damping)
+
+    def _add(self, found: Occurrences, damping: np.ndarray, weight: float, repetitions: int) -> None:
+        """Add what one term says about each chunk."""
+        if found.places is None:
+            self._scores += repetitions * weight * (found.counts / (found.counts + damping))
+            self._covered += weight * np.minimum(found.counts, 1.0)
+            return
+        # No place occurs twice in a term, so adding by index adds each once.
+        part = found.counts / (found.counts + damping[found.places])
+        self._scores[found.places] += repetitions * weight * part
+        self._covered[found.places] += weight
 
     def best(self, top_k: int) -> list[tuple[UUID, float]]:
         """The chunks with the highest scores above 0, best first."""
@@ -196,12 +204,12 @@ def _score(wanted: Mapping[str, int], collections: Sequence[IndexedCollection], 
     of_chunks = _statistics(
         wanted,
         [collection.lengths for collection in filled],
-        {term: sum(len(one.occurrences[term].places) for one in filled) for term in wanted},
+        {term: sum(one.occurrences[term].frequency for one in filled) for term in wanted},
     )
     of_documents = _statistics(
         wanted,
-        [_document_lengths(collection) for collection in filled],
-        {term: sum(int(np.count_nonzero(_document_counts(one, term))) for one in filled) for term in wanted},
+        [collection.document_lengths for collection in filled],
+        {term: sum(int(np.count_nonzero(one.occurrences[term].document_counts)) for one in filled) for term in wanted},
     )
     return KeywordResult([_Scored(collection, wanted, of_chunks, of_documents) for collection in filled], top_k)
 
@@ -218,13 +226,3 @@ def _statistics(
 def _damping(lengths: np.ndarray, statistics: _Statistics) -> np.ndarray:
     """The part of BM25's denominator that depends on the length alone."""
     return K1 * (1.0 - B + B * lengths / statistics.mean_length)
-
-
-def _document_lengths(collection: IndexedCollection) -> np.ndarray:
-    return np.bincount(collection.document_of, weights=collection.lengths, minlength=len(collection.documents))
-
-
-def _document_counts(collection: IndexedCollection, term: str) -> np.ndarray:
-    found = collection.occurrences[term]
-    documents = collection.document_of[found.places]
-    return np.bincount(documents, weights=found.counts, minlength=len(collection.documents))

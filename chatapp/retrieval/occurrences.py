@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +19,9 @@ ENTRY = np.dtype([("ordinal", "<u4"), ("count", "<u2")])
 LENGTHS = ""
 """The term whose entries are the chunks' lengths; no word is empty."""
 
+_COMMON_SHARE = 0.25
+"""A term in so many of the chunks is kept as one count a chunk: adding whole arrays is several times as fast as
+adding at places, for at most twice the memory."""
 _CACHE_BYTES = 48 * 1024 * 1024
 _TERM_BYTES = 300
 """What a term in memory costs beside its arrays."""
@@ -29,10 +32,20 @@ _DOCUMENT_BYTES = 400
 class Occurrences:
     """Where one term occurs in one collection."""
 
-    places: np.ndarray
-    """int32, places of chunks among all of the collection, each once."""
+    places: np.ndarray | None
+    """int32, places of chunks among all of the collection, each once; None for a common term."""
     counts: np.ndarray
-    """float32 of the same shape, how often."""
+    """float32, how often: of the shape of `places`; of a common term in each chunk, 0 where it does not occur."""
+    frequency: int
+    """Chunks in which it occurs."""
+    document_counts: np.ndarray
+    """float32 of shape (n_documents,), how often it occurs in each document."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held, roughly."""
+        places = 0 if self.places is None else self.places.nbytes
+        return places + self.counts.nbytes + self.document_counts.nbytes + _TERM_BYTES
 
 
 @dataclass(slots=True)
@@ -48,6 +61,8 @@ class IndexedCollection:
     document_of: np.ndarray
     """int32 of shape (n_chunks,), which of `documents` each chunk belongs to."""
     by_document: dict[tuple[UUID, int], int]
+    document_lengths: np.ndarray
+    """float32 of shape (n_documents,), terms in each document."""
     occurrences: dict[str, Occurrences] = field(default_factory=dict)
     occurrences_bytes: int = 0
 
@@ -60,9 +75,7 @@ class IndexedCollection:
     def learn(self, occurrences: Mapping[str, Occurrences]) -> None:
         """Keep terms that were looked up."""
         self.occurrences.update(occurrences)
-        self.occurrences_bytes += sum(
-            entry.places.nbytes + entry.counts.nbytes + _TERM_BYTES for entry in occurrences.values()
-        )
+        self.occurrences_bytes += sum(entry.size_bytes for entry in occurrences.values())
 
     def forget(self) -> None:
         """Give up all terms."""
@@ -71,9 +84,7 @@ class IndexedCollection:
     def with_terms(self, wanted: Iterable[str]) -> IndexedCollection:
         """A copy that knows the wanted terms only; what others learn or forget does not change it."""
         known = {term: self.occurrences[term] for term in wanted}
-        return IndexedCollection(
-            self.documents, self.starts, self.lengths, self.document_of, self.by_document, occurrences=known
-        )
+        return replace(self, occurrences=known, occurrences_bytes=0)
 
     def chunk_id(self, place: int) -> UUID:
         """The id of the chunk at a place."""
@@ -164,6 +175,7 @@ def _lay_out(rows: Sequence[tuple[UUID, int, bytes]]) -> IndexedCollection:
         lengths=np.concatenate(lengths).astype(np.float32) if lengths else np.zeros(0, np.float32),
         document_of=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
         by_document={document: place for place, document in enumerate(documents)},
+        document_lengths=np.array([part.sum(dtype=np.int64) for part in lengths], dtype=np.float32),
     )
 
 
@@ -186,4 +198,11 @@ def _join(collection: IndexedCollection, documents: Sequence[int], parts: Sequen
     sizes = [len(part) // ENTRY.itemsize for part in parts]
     starts = np.repeat(collection.starts[np.asarray(documents, dtype=np.int64)], sizes)
     places = (starts + entries["ordinal"]).astype(np.int32)
-    return Occurrences(places, entries["count"].astype(np.float32))
+    counts = entries["count"].astype(np.float32)
+    in_documents = np.bincount(collection.document_of[places], weights=counts, minlength=len(collection.documents))
+    frequency, document_counts = len(places), in_documents.astype(np.float32)
+    if frequency > _COMMON_SHARE * len(collection.lengths):
+        everywhere = np.zeros(len(collection.lengths), dtype=np.float32)
+        everywhere[places] = counts
+        return Occurrences(None, everywhere, frequency, document_counts)
+    return Occurrences(places, counts, frequency, document_counts)
