@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.errors import DatabaseUnavailable, Misconfigured
+from chatapp.store import planner_hints
 from chatapp.store.database import engine
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _upgrade(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
     found, head = _revisions(connection)
     if found == head:
+        planner_hints.write(connection)
         return
     if found is not None and not _is_known(found):
         raise Misconfigured(
@@ -96,6 +98,7 @@ def _upgrade(connection: Connection) -> None:
             "DATABASE_URL or CHATAPP_DATA_DIR to another database."
         )
     command.upgrade(_config(connection), "head")
+    planner_hints.write(connection)
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str | None]:

@@ -120,6 +120,7 @@ def test_every_query_module_is_known() -> None:
         "encryption",
         "files",
         "job_queue",
+        "planner_hints",
         "redis",
         "schema",
         "tables",
