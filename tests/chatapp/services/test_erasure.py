@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -310,6 +312,60 @@ async def test_a_worker_that_was_killed_is_followed_by_the_next(
     await upkeep.sweep()
     await erasure.erase_waiting()
     assert await rows_with(*needles_of(lived)) == []
+
+
+@pytest.mark.usefixtures("parts")
+async def test_a_worker_that_is_asked_to_stop_gives_the_deletion_back(
+    operator: Actor, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = (await tenants.get(operator, actor.tenant_id)).name
+    await tenants.delete(operator, actor.tenant_id, name=name)
+    is_at_work = asyncio.Event()
+
+    async def takes_long(_: Actor) -> None:
+        is_at_work.set()
+        await asyncio.sleep(3_600)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vector_index, "drop_tenant", takes_long)
+        work = asyncio.create_task(erasure.erase_waiting())
+        await is_at_work.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    assert await erasure.erase_waiting() == 1
+    with pytest.raises(NotFound):
+        await tenants.get(operator, actor.tenant_id)
+
+
+@pytest.mark.usefixtures("storage")
+async def test_a_killed_worker_process_is_followed_by_the_next(
+    operator: Actor, actor: Actor, start_worker: Callable[[], Any]
+) -> None:
+    name = (await tenants.get(operator, actor.tenant_id)).name
+    async with transaction(actor) as tx:
+        tx.session.add_all(
+            DocumentTable(tenant_id=actor.tenant_id, filename=f"{MARK} {number}", created_by=actor.user_id)
+            for number in range(1_500)
+        )
+    await tenants.delete(operator, actor.tenant_id, name=name)
+    first = start_worker()
+    async with asyncio.timeout(60):
+        while (view := await tenants.get(operator, actor.tenant_id)).deletion_progress == 0.0:
+            await asyncio.sleep(0.01)
+    first.kill()
+    first.wait(10)
+    assert view.deletion_progress is not None
+    assert 0 < view.deletion_progress < 1
+
+    await _make_due(actor.tenant_id)
+    start_worker()
+    async with asyncio.timeout(60):
+        with pytest.raises(NotFound):
+            while await tenants.get(operator, actor.tenant_id):
+                await asyncio.sleep(0.1)
+    assert await rows_with(MARK, actor.tenant_id.hex, str(actor.tenant_id)) == []
 
 
 @pytest.mark.usefixtures("parts")
