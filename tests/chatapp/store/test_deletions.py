@@ -5,7 +5,6 @@ from sqlmodel import SQLModel
 from chatapp.store import deletions
 from chatapp.store import tables as _tables  # noqa: F401  # fills SQLModel.metadata
 
-
 _SMALL = {
     "sessions": "a row a browser",
     "one_time_links": "a row an invitation",
