@@ -68,6 +68,7 @@ async def _make_tables(engine) -> None:
 
     async with engine.begin() as connection:
         await connection.run_sync(SQLModel.metadata.create_all)
+    await engine.dispose()  # connections go by what is said of the tables' sizes when they are opened
 
 
 async def index_corpus(actor: Actor, corpus: Corpus) -> Indexed:
