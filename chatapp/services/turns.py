@@ -17,7 +17,7 @@ from chatapp.pipeline.admit import valid_question
 from chatapp.pipeline.event_writer import to_json
 from chatapp.pipeline.record import done_event_of
 from chatapp.services import collections
-from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
+from chatapp.services.plans import AT_THE_BEGINNING, make_plan
 from chatapp.services.request_parameters import passed_on
 from chatapp.services.turn_runner import turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids, title_of
@@ -108,7 +108,8 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     try:
         async with transaction(actor) as tx:
             place = await _place(tx, conversation_id, parent_id)
-            if place.conversation_id is None and feature == "chat":
+            is_alone = place.conversation_id is None
+            if is_alone and feature == "chat":
                 place = _Place(await _open_conversation(tx, question), None)
             row = _new_row(actor, question, request, place, key)
             await _write(tx, row)
@@ -116,7 +117,9 @@ async def start(  # noqa: PLR0913  # each is a field of the request
         if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
             return earlier
         raise
-    return await _launch(actor, row, plan)
+    turn_runner().launch(actor, row, plan)
+    # The first turn has no siblings to look for, and its words are waited for.
+    return TurnView.from_row(row) if is_alone else await get(actor, row.id)
 
 
 def _valid_messages(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -211,14 +214,6 @@ async def _write(tx: Transaction, row: TurnTable) -> None:
         conversation.model = row.request["model"]
 
 
-async def _launch(actor: Actor, row: TurnTable, plan: Plan) -> TurnView:
-    turn_runner().launch(actor, row, plan)
-    if row.parent_id is None or row.conversation_id is None:
-        # The first turn of a conversation may still have siblings: questions that were edited.
-        return await get(actor, row.id) if row.conversation_id else TurnView.from_row(row)
-    return await get(actor, row.id)
-
-
 Choice = Sequence[UUID] | Literal["as_before"] | None
 """Collections to ask: these, those of the question before as far as they are still there, or every readable one."""
 
@@ -271,7 +266,8 @@ async def _again(
         place = _Place(earlier.conversation_id, earlier.parent_id)
         row = _new_row(actor, question, request, place, None)
         await _write(tx, row)
-    return await _launch(actor, row, plan)
+    turn_runner().launch(actor, row, plan)
+    return await get(actor, row.id)
 
 
 async def get(actor: Actor, turn_id: UUID) -> TurnView:
