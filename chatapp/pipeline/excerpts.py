@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,9 @@ from chatapp.providers.base import Excerpt
 from chatapp.retrieval.embedder import embed_texts
 
 MAX_EXCERPTS = 5
-_EMBEDDED_UNITS = 14
-"""Units compared by meaning; the best by terms."""
-_EMBEDDED_CHARACTERS = 240
+_EMBEDDED_UNITS = 8
+"""Units compared by meaning; the best by terms. More, and longer ones, cost time and changed no answer measured."""
+_EMBEDDED_CHARACTERS = 160
 _MIN_CHARACTERS = 12
 _MAX_CHARACTERS = 600
 _MIN_WORDS = 4
@@ -68,8 +68,8 @@ class _Candidate:
     source: Source
     unit: Unit
     text: str
-    own: set[str]
-    context: set[str]
+    own: Set[str]
+    context: Set[str]
     score: float = 0.0
 
 
@@ -169,7 +169,7 @@ def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:
         candidate.score *= fits[candidate.source.number]
 
 
-def _period_share(wanted: set[str], source: Source) -> float:
+def _period_share(wanted: Set[str], source: Source) -> float:
     """What a source's score is worth by the period its document is named after: 1 unless the question names another."""
     named = features(f"{source.retrieved.title} {source.retrieved.filename}")
     for pattern, share in ((_QUARTER, _OTHER_QUARTER_SHARE), (_YEAR, _OTHER_YEAR_SHARE)):
@@ -179,7 +179,7 @@ def _period_share(wanted: set[str], source: Source) -> float:
     return 1.0
 
 
-def _matching(pattern: re.Pattern[str], of: set[str]) -> set[str]:
+def _matching(pattern: re.Pattern[str], of: Set[str]) -> set[str]:
     return {feature for feature in of if pattern.fullmatch(feature)}
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chatapp.retrieval.terms import terms
 
@@ -19,6 +20,12 @@ _DATE = re.compile(
     r"|\b(?:19|20)\d\d\b",
     re.IGNORECASE,
 )
+_NAME = re.compile(
+    r"\b\d{1,3}-[A-Z]\b|\b(?:notes?|items?|pages?|p\.|sections?|tables?|figures?|chapters?|parts?|steps?|forms?|exhibits?"
+    r"|articles?)\s+\d+(?:\.\d+)*[A-Z]?\b",
+    re.IGNORECASE,
+)
+"""Numbers that name something: `10-Q`, `Note 9`, `page 51`."""
 _YEAR = re.compile(r"#(?:19|20)\d\d")
 _PLAIN_NUMBER = re.compile(r"[\d.,]+")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -43,8 +50,9 @@ class Unit:
     is_heading: bool = False
 
 
-def units(text: str) -> list[Unit]:
-    """Cut a text into sentences, list items, table rows and headings.
+@lru_cache(maxsize=512)
+def units(text: str) -> tuple[Unit, ...]:
+    """Cut a text into sentences, list items, table rows and headings; kept for the chunks asked about last.
 
     Lines broken only to fit a page are put together again. Blanks around units belong to none; units do not overlap
     and are in order.
@@ -58,7 +66,7 @@ def units(text: str) -> list[Unit]:
             found.append(Unit(start, end, is_heading=True))
         else:
             found += [Unit(*span) for span in _sentences(text, start, end)]
-    return found
+    return tuple(found)
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
@@ -126,9 +134,13 @@ def _sentences(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
         yield begin, end
 
 
-def features(text: str) -> set[str]:
-    """What a text is about: stemmed terms, and its figures without separators (`82,959` and `82959` are one)."""
-    return {*(term for term in terms(text) if not _PLAIN_NUMBER.fullmatch(term)), *numbers(text)}
+@lru_cache(maxsize=8_192)
+def features(text: str) -> frozenset[str]:
+    """What a text is about: stemmed terms, and its figures without separators (`82,959` and `82959` are one).
+
+    Kept for the texts met last: questions that come together are mostly about the same documents.
+    """
+    return frozenset({*(term for term in terms(text) if not _PLAIN_NUMBER.fullmatch(term)), *numbers(text)})
 
 
 def numbers(text: str) -> set[str]:
@@ -137,8 +149,8 @@ def numbers(text: str) -> set[str]:
 
 
 def statements(text: str) -> set[str]:
-    """The figures in a text that state something: all but those of days and years."""
-    return numbers(_DATE.sub(" ", text))
+    """The figures in a text that state something: all but those of days and years, and those that name a thing."""
+    return numbers(_NAME.sub(" ", _DATE.sub(" ", text)))
 
 
 def _normal(number: str) -> str:
@@ -146,7 +158,7 @@ def _normal(number: str) -> str:
     return "#" + (number.rstrip("0").rstrip(".") if "." in number else number)
 
 
-def weights(texts: Sequence[set[str]]) -> dict[str, float]:
+def weights(texts: Sequence[Set[str]]) -> dict[str, float]:
     """How much each feature tells the texts apart: rare ones more.
 
     Source: inverse document frequency as in BM25, log(1 + (N - n + 0.5) / (n + 0.5)).
@@ -156,7 +168,7 @@ def weights(texts: Sequence[set[str]]) -> dict[str, float]:
     return {feature: math.log(1 + (total - n + 0.5) / (n + 0.5)) for feature, n in counts.items()}
 
 
-def coverage(wanted: set[str], offered: set[str], weight: Mapping[str, float] | None = None) -> float:
+def coverage(wanted: Set[str], offered: Set[str], weight: Mapping[str, float] | None = None) -> float:
     """The share of what is wanted that a text offers, in [0, 1]; figures but days and years count three times.
 
     Args:
@@ -170,12 +182,12 @@ def coverage(wanted: set[str], offered: set[str], weight: Mapping[str, float] | 
 
     def worth(feature: str) -> float:
         base = weight.get(feature, heaviest) if weight else 1.0
-        return base * (_NUMBER_WEIGHT if _is_telling(feature) else 1.0)
+        return base * (_NUMBER_WEIGHT if is_telling(feature) else 1.0)
 
     total = sum(worth(feature) for feature in wanted)
     return sum(worth(feature) for feature in wanted & offered) / total if total else 0.0
 
 
-def _is_telling(feature: str) -> bool:
-    # Days and years stand in every second sentence of a report.
+def is_telling(feature: str) -> bool:
+    """Whether a feature is a figure that tells one passage from others: no day and no year, which stand everywhere."""
     return feature.startswith("#") and len(feature) > 3 and not _YEAR.fullmatch(feature)

@@ -12,7 +12,16 @@ from types import ModuleType
 from tests.bench.row import Row
 from tests.fixtures.loopback import refuse_outbound
 
-BENCHES = ("admin_lists", "stream_relay", "browser", "embedding", "ingestion", "retrieval_quality", "retrieval_speed")
+BENCHES = (
+    "admin_lists",
+    "stream_relay",
+    "browser",
+    "embedding",
+    "ingestion",
+    "retrieval_quality",
+    "retrieval_speed",
+    "support_marks",
+)
 """Every benchmark's module; a new one is a module and its name here."""
 
 _HEAD = ("what", "ours", "unit", "against", "theirs", "ratio", "target")

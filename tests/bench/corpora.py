@@ -27,7 +27,7 @@ FILINGS = SHARED_DATA / "filings"
 QUESTION_PAIRS = SHARED_DATA / "cache" / "question_pairs.json"
 BENCH_DATA = Path(os.environ.get("CHATAPP_BENCH_DIR") or PROJECT / ".data" / "bench")
 
-_FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+")
+FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+")
 _YEAR = re.compile(r"(19|20)\d\d")
 _NAMED_FILE = re.compile(r"20\d\d Q\d [A-Z]{4}\.pdf")
 _MARKUP = re.compile(r"<[^>]+>|!\[[^\]]*\]\([^)]*\)|\[!\[.*?\)\]\([^)]*\)")
@@ -163,7 +163,7 @@ def _filings_questions(documents: Sequence[BenchDocument]) -> Iterator[Question]
     """Questions all of whose sources are here; the right pages hold most of the answer's figures."""
     by_page = {
         document.name: {
-            page: _figures("\n".join(piece.text for piece in document.pieces if piece.page == page))
+            page: figures("\n".join(piece.text for piece in document.pieces if piece.page == page))
             for page in {piece.page for piece in document.pieces}
         }
         for document in documents
@@ -177,23 +177,23 @@ def _filings_questions(documents: Sequence[BenchDocument]) -> Iterator[Question]
         is_partial = row["Question Type"].startswith("Multi-Doc") and len(right) < 4
         if not right or is_partial or not named <= set(by_page):
             continue
-        figures = _figures(row["Answer"])
-        yield Question(row["Question"], right, dict(_right_pages(figures, {name: by_page[name] for name in right})))
+        held = figures(row["Answer"])
+        yield Question(row["Question"], right, dict(_right_pages(held, {name: by_page[name] for name in right})))
 
 
 def _right_pages(
-    figures: set[str], by_page: Mapping[str, Mapping[int, set[str]]]
+    wanted: set[str], by_page: Mapping[str, Mapping[int, set[str]]]
 ) -> Iterator[tuple[str, frozenset[int]]]:
     for name, pages in by_page.items():
-        counts = {page: len(figures & held) for page, held in pages.items()}
+        counts = {page: len(wanted & held) for page, held in pages.items()}
         most = max(counts.values(), default=0)
         if most:
             yield name, frozenset(page for page, count in counts.items() if count == most)
 
 
-def _figures(text: str) -> set[str]:
+def figures(text: str) -> set[str]:
     """Figures that tell one page from another: three digits or a decimal point, and no year."""
-    found = (match.replace(",", "") for match in _FIGURE.findall(text))
+    found = (match.replace(",", "") for match in FIGURE.findall(text))
     return {figure for figure in found if (len(figure) > 2 or "." in figure) and not _YEAR.fullmatch(figure)}
 
 

@@ -78,6 +78,24 @@ async def test_wrong_figures_and_wrong_sources_are_flagged() -> None:
 
 
 @pytest.mark.usefixtures("embedder")
+async def test_a_row_with_all_figures_carries_a_sentence_and_the_name_of_a_form_is_no_figure() -> None:
+    row = "Work in process 7,030 6,656"
+    marks = await judge_support(
+        [
+            ("Work in process grew from $6,656 million to $7,030 million", row, row),
+            ("Work in process grew from $6,656 million to $7,930 million", row, row),
+            ("In the 10-Q, Note 9 on page 51, net sales rose by 4% to $82,959 million", REPORT[:40], REPORT),
+        ]
+    )
+    assert marks == [Support.SUPPORTED, Support.WEAK, Support.SUPPORTED]
+
+
+async def test_what_is_said_in_the_passages_words_needs_no_model() -> None:
+    passage = "Net sales rose by 4% to $82,959 million."
+    assert await judge_support([("Net sales rose by 4% to $82,959 million", passage, REPORT)]) == [Support.SUPPORTED]
+
+
+@pytest.mark.usefixtures("embedder")
 async def test_the_excerpts_answer_the_question_in_reading_order() -> None:
     chosen = await choose_excerpts("What were total net sales in the quarter ended June 25, 2022?", [source()])
     assert any("82,959 (Three Months Ended June 25, 2022)" in excerpt.text for excerpt in chosen)
