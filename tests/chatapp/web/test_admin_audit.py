@@ -12,7 +12,7 @@ from chatapp.settings import get_settings
 from chatapp.store import audit
 from chatapp.store.database import transaction
 from chatapp.web.app import create_api, edge
-from tests.fixtures.credentials import KeyOf
+from tests.fixtures.credentials import KeyOf, SignInAs
 from tests.fixtures.people import MakeActor
 
 
@@ -157,3 +157,15 @@ async def test_an_auditor_reads_and_a_member_does_not(
     for rest in ("", ".csv", ".json", "/verify"):
         assert (await client.get(address + rest, headers=await key_of(auditor))).status_code == 200
         assert (await client.get(address + rest, headers=await key_of(member))).status_code == 403
+
+
+async def test_signing_out_leaves_a_line(
+    client: httpx.AsyncClient, actor: Actor, sign_in_as: SignInAs, key_of: KeyOf, address: str
+) -> None:
+    cookie = await sign_in_as(actor)
+    assert (await client.post("/auth/logout", headers=cookie)).status_code == 200
+
+    (entry,) = (await client.get(address, headers=await key_of(actor))).json()["data"]
+
+    assert (entry["action"], entry["user_id"], entry["address"]) == ("session.ended", str(actor.user_id), "127.0.0.1")
+    assert (await client.get("/auth/me", headers=cookie)).status_code == 401
