@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chatapp.domain import Actor, Role
-from chatapp.services import collections, document_export, documents, grants, groups, ingestion, turns
+from chatapp.services import collections, document_export, documents, grants, groups, ingestion, palette, turns
 from chatapp.store.grants import Grant
 from tests.fixtures.credentials import KeyOf
 from tests.fixtures.ingestion import in_pieces
@@ -118,6 +118,9 @@ async def test_lists_searches_and_answers_leave_out_what_is_not_granted(
         assert (await client.post("/v1/chat/completions", json=chosen, headers=headers)).status_code == 404
         assert (await client.post(search, json={"query": "merger"}, headers=headers)).status_code == 404
         assert "plans" not in await document_export.as_csv(outsider)
+        assert "document" not in [item.kind for item in await palette.search(outsider, "plans")]
+    assert "document" in [item.kind for item in await palette.search(restricted.reader, "plans")]
+    assert "plans.md" in await document_export.as_csv(restricted.reader)
 
 
 async def test_who_may_only_read_is_refused_every_change_and_who_may_not_finds_nothing(
