@@ -173,6 +173,12 @@ def _finding() -> rx.Component:
     )
 
 
+def _download(words: str, address: Any) -> rx.Component:
+    # Without `reloadDocument` the router takes the address for one of its pages.
+    attributes = {"reloadDocument": True}
+    return rx.el.a(words, href=address, download=True, class_name="button", custom_attrs=attributes)
+
+
 def audit_page() -> rx.Component:
     return frame(
         _finding(),
@@ -190,7 +196,7 @@ def audit_page() -> rx.Component:
         at=ADDRESS,
         sentence="Every change: who, when, from where, before and after. Lines are only added, and sealed.",
         actions=(
-            rx.el.a("Download JSON", href=AuditState.json_address, download=True, class_name="button"),
+            _download("Download JSON", AuditState.json_address),
             action_button(rx.cond(ChainState.is_verifying, "Verifying…", "Verify the log"), ChainState.verify),
         ),
     )

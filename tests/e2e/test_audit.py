@@ -79,6 +79,6 @@ async def test_axe_finds_nothing_serious_in_the_audit_log(
     assert await accessibility_problems(page) == []
     await screenshot(page, name)
     await page.get_by_text("collection.renamed").first.click()
-    await expect(page.get_by_text("Before and after")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Before and after")).to_be_visible()
     assert await accessibility_problems(page) == []
     await screenshot(page, f"{name}-line")
