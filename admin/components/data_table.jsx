@@ -80,6 +80,11 @@ function useBusy(params, epoch) {
       setBusy(true);
     }
   }, [asked, epoch]);
+  useEffect(() => {
+    const stop = () => setBusy(false);
+    window.addEventListener("chatapp:event-failed", stop);
+    return () => window.removeEventListener("chatapp:event-failed", stop);
+  }, []);
   return isBusy;
 }
 
