@@ -66,6 +66,8 @@ def _chroma(folder: Path):
 async def _make_tables(engine) -> None:
     from sqlmodel import SQLModel
 
+    from chatapp.store import planner_hints  # noqa: F401  # tells SQLite of the tables' sizes, as the migrations do
+
     async with engine.begin() as connection:
         await connection.run_sync(SQLModel.metadata.create_all)
     await engine.dispose()  # connections go by what is said of the tables' sizes when they are opened
