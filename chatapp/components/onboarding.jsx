@@ -34,7 +34,7 @@ export function Onboarding({ steps, isDismissed, canReturn, onSkip, onDismiss })
 function Step({ step, isNext, onSkip }) {
   const isOpen = !step.is_done && !step.is_skipped;
   return (
-    <li data-state={step.is_done ? "done" : step.is_skipped ? "skipped" : "open"}>
+    <li data-next={isNext} data-state={step.is_done ? "done" : step.is_skipped ? "skipped" : "open"}>
       <Mark step={step} />
       <div>
         <strong>{step.label}</strong>
