@@ -54,6 +54,8 @@ def _litellm() -> Any:
 def _import() -> Any:
     # Without this it asks the network for its list of models and prices, at import.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # Clouds' libraries below it would ask the machine's own addresses for credentials nobody gave us.
+    os.environ.update(AWS_EC2_METADATA_DISABLED="true", NO_GCE_CHECK="true")
     import litellm
     from litellm.llms.custom_httpx import http_handler
 
@@ -61,8 +63,20 @@ def _import() -> Any:
     library.telemetry = False
     library.suppress_debug_info = True
     library.disable_aiohttp_transport = True
+    # What it asks beside the answer, such as an Ollama for a model's properties, goes through these: through no wall.
+    library.module_level_client = library.module_level_aclient = _Nobody()
     library.make_handler = _handler_class(http_handler.AsyncHTTPHandler)
     return library
+
+
+class _Nobody:
+    """A client that reaches nobody."""
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise httpx.ConnectError("Only the answer itself is asked for.")
+
+        return refuse
 
 
 def _handler_class(base: Any) -> Any:

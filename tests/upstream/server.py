@@ -34,6 +34,7 @@ class Upstream:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.port = 0
+        self.connections_made = 0
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -71,6 +72,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.upstream.connections_made += 1
         self.upstream._connections.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -126,6 +126,21 @@ async def test_nobody_there_is_unavailable() -> None:
         await _read(provider, _request("ollama_chat", "scripted"))
 
 
+async def test_nothing_is_asked_beside_the_answer_itself(provider: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    # litellm asks an Ollama for a model's properties after each answer, at an address of its own making.
+    monkeypatch.setenv("OLLAMA_API_BASE", provider.url.removesuffix("/v1"))
+    allowed = _provider(provider, "ollama_chat")
+    await _read(allowed, _request("ollama_chat", "scripted?tokens=2"))
+    await asyncio.sleep(0.3)
+    assert provider.connections_made == 1
+    unnamed = LiteLLMProvider(ProviderConfig("", "k", reach=Reach.PUBLIC))
+    for model in ("ollama/scripted", "ollama_chat/scripted"):
+        with pytest.raises((AddressRefused, ProviderRejected, ProviderUnavailable)):
+            await _read(unnamed, ProviderRequest(model, (PromptMessage("user", "Hello"),)))
+    await asyncio.sleep(0.3)
+    assert provider.connections_made == 1
+
+
 async def test_a_private_address_is_not_asked_unless_allowed(provider: Upstream) -> None:
     with pytest.raises((AddressRefused, ProviderRejected)):
         await _read(_provider(provider, "anthropic", reach=Reach.PUBLIC), _request("anthropic", "scripted"))
