@@ -165,6 +165,7 @@ async def redeem_link(
             raise Conflict("You have an account here already. Sign in with its password to join.")
         raise NotSignedIn(one_time_links.GONE)
     forget_cached_actors()
+    await _note_password(opened, places, address)
     tenant_id, place = await _entry(opened.user, places, wanted=opened.place)
     return await begin_session(
         opened.user,
@@ -175,6 +176,19 @@ async def redeem_link(
         user_agent=user_agent,
         previous_token=previous_token,
     )
+
+
+async def _note_password(
+    opened: OpenedLink, places: Sequence[tuple[MembershipTable, TenantTable]], address: str
+) -> None:
+    place = opened.place or next((place for place, _ in places), None)
+    if place is None:
+        return
+    actor = replace(rights.person(opened.user, place, tenant_id=place.tenant_id), address=address)
+    async with transaction(actor) as tx:
+        if opened.kind == "invite":
+            await audit.write(tx, "invitation.accepted", opened.user.id, email=opened.user.email)
+        await audit.write(tx, "password.set", opened.user.id, email=opened.user.email, by_link=opened.kind)
 
 
 def _refuse_password(opened: OpenedLink | None) -> None:

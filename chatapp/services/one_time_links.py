@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from chatapp.domain import utc_now
+from chatapp.domain import Role, utc_now
 from chatapp.limits import attempts
 from chatapp.services import tokens
 from chatapp.settings import Settings
@@ -83,7 +83,7 @@ async def open_link(tx: Transaction, token: str) -> OpenedLink | None:
     """
     row = await one_time_links.find(tx, tokens.hash_of(token), now=utc_now())
     user = await users.by_id(tx, row.user_id) if row is not None else None
-    if row is None or user is None or user.is_disabled:
+    if row is None or user is None or user.is_disabled or not await _may_maker(tx, row):
         return None
     if row.purpose == "reset":
         return OpenedLink(row, "reset", user, None, None) if await _may_reset(tx, row, user) else None
@@ -95,6 +95,21 @@ async def open_link(tx: Transaction, token: str) -> OpenedLink | None:
         return None
     kind: LinkKind = "join" if await users.has_joined(tx, user.id) else "invite"
     return OpenedLink(row, kind, user, place, tenant)
+
+
+async def _may_maker(tx: Transaction, row: OneTimeLinkTable) -> bool:
+    # A link is as good as a password: it must not stay a way in for an admin who is one no more.
+    if row.created_by is None:
+        return True
+    maker = await users.by_id(tx, row.created_by)
+    if maker is None or maker.is_disabled:
+        return False
+    if maker.is_platform_admin or row.tenant_id is None:
+        return maker.is_platform_admin
+    place = await users.place_in(tx, maker.id, row.tenant_id)
+    if place is None or place.accepted_at is None or place.is_disabled:
+        return False
+    return Role.ADMIN in place.roles
 
 
 async def _may_reset(tx: Transaction, row: OneTimeLinkTable, user: UserTable) -> bool:

@@ -372,3 +372,32 @@ async def test_a_person_begins_where_they_were_last(
     again = await authentication.sign_in(actor.email, PASSWORD)
 
     assert (first.actor.tenant_id, again.actor.tenant_id) == (actor.tenant_id, other_actor.tenant_id)
+
+
+@pytest.mark.parametrize("end", [{"roles": ["member"]}, {"is_disabled": True}, "removed"])
+async def test_a_link_ends_with_the_rights_of_who_made_it(
+    actor: Actor, make_actor: MakeActor, set_password: SetPassword, end: dict[str, object] | str
+) -> None:
+    maker = await make_actor(tenant=actor.tenant_id)
+    person = await make_actor(MEMBER, tenant=actor.tenant_id)
+    await set_password(person)
+    assert maker.user_id is not None
+    assert person.user_id is not None
+    reset = await invitations.reset_link(maker, actor.tenant_id, person.user_id)
+    invited = await invitations.invite(maker, actor.tenant_id, email="friend@example.org", roles=["admin"])
+    assert [await look(reset), await look(invited.invite_link)] == ["reset", "invite"]
+
+    if isinstance(end, str):
+        await memberships.remove_user(actor, actor.tenant_id, maker.user_id)
+    else:
+        await change(MembershipTable, maker.user_id, **end)
+
+    assert [await look(reset), await look(invited.invite_link)] == [None, None]
+    with pytest.raises(NotSignedIn):
+        await authentication.redeem_link(token_of(reset), OTHERS)
+
+
+async def test_setting_a_password_with_a_link_leaves_a_line(actor: Actor, actions_of: ActionsOf) -> None:
+    invited = await invitations.invite(actor, actor.tenant_id, email="new@example.org", roles=["member"])
+    await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+    assert {"invitation.accepted", "password.set"} <= set(await actions_of(actor))
