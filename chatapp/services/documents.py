@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from chatapp.domain import Actor, DocumentStatus, Permission
@@ -121,6 +122,7 @@ async def _add(
             filename=version.filename,
             purpose=purpose,
             created_by=actor.user_id,
+            created_by_key=actor.key_id if actor.user_id is None else None,
             status=DocumentStatus.UPLOADED if collection_id is None else DocumentStatus.QUEUED,
         )
         tx.session.add(row)
@@ -360,10 +362,11 @@ async def detach(actor: Actor, document_id: UUID, collection_id: UUID) -> Docume
         await collections.get_writable(tx, collection_id)
         await audit.write(tx, "document.detached", document_id, **change_of(row, collection_id=None, status="uploaded"))
         pending = await _leave_collection(tx, row)
+        # Read before: in no collection it is its uploader's alone, who need not be the one who takes it out.
+        before = await _view(tx, document_id)
         await documents.settle(tx, document_id, DocumentStatus.UPLOADED, collection_id=None, active_version=0)
-        view = await _view(tx, document_id)
     await removals.carry_out(actor, pending)
-    return view
+    return replace(before, collection_id=None, collection_name="", status=DocumentStatus.UPLOADED, active_version=0)
 
 
 async def _leave_collection(tx: Transaction, row: DocumentTable) -> list[RemovalTable]:

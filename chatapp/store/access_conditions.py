@@ -76,7 +76,7 @@ def walls(actor: Actor) -> dict[type, ColumnElement[bool]]:
 def _may_see(actor: Actor, document: Any) -> ColumnElement[bool]:
     if not actor.may(Permission.READ_DOCUMENTS):
         return false()
-    own = document.created_by.is_(None) if actor.user_id is None else document.created_by == actor.user_id
+    own = document.created_by == actor.user_id if actor.user_id else document.created_by_key == actor.key_id
     return or_(may_read(actor, document.collection_id), and_(document.collection_id.is_(None), own))
 
 

@@ -41,6 +41,8 @@ class DocumentTable(TenantRow, table=True):
     filename: str
     purpose: str = "assistants"
     created_by: UUID | None = None
+    created_by_key: UUID | None = None
+    """The service's key it was uploaded with; None: a person's."""
     created_at: datetime = Field(default_factory=utc_now)
     active_version: int = 0
     """The version that answers; 0 until the first one is ready."""

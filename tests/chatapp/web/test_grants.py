@@ -282,6 +282,30 @@ async def test_a_file_in_no_collection_is_its_uploaders_alone(
         assert (again.json()["is_duplicate"], again.json()["id"] == file["id"]) == (False, False)
 
 
+async def test_a_services_file_in_no_collection_is_its_keys_alone(
+    client: httpx.AsyncClient, key_of: KeyOf, actor: Actor
+) -> None:
+    own, other = await key_of(actor, is_service=True), await key_of(actor, is_service=True)
+    file = (await client.post("/v1/files", files={"file": ("own.md", b"# Own\n\nMine.")}, headers=own)).json()
+    assert (await client.get(f"/v1/files/{file['id']}/content", headers=own)).status_code == 200
+    assert (await client.get(f"/v1/files/{file['id']}/content", headers=other)).status_code == 404
+    assert (await client.get("/v1/files", headers=other)).json()["data"] == []
+
+
+async def test_a_file_is_taken_out_by_whoever_may_write_the_collection(
+    client: httpx.AsyncClient, key_of: KeyOf, actor: Actor
+) -> None:
+    service, person = await key_of(actor, is_service=True), await key_of(actor)
+    store = (await client.post("/v1/vector_stores", json={"name": "Shared"}, headers=person)).json()
+    file = (await client.post("/v1/files", files={"file": ("a.md", b"# A\n\nText.")}, headers=service)).json()
+    path = f"/v1/vector_stores/{store['id']}/files"
+    assert (await client.post(path, json={"file_id": file["id"]}, headers=service)).status_code == 200
+    taken = await client.delete(f"{path}/{file['id']}", headers=person)
+    assert taken.status_code == 200, taken.text
+    assert (await client.get(path, headers=person)).json()["data"] == []
+    assert (await client.get(f"/v1/files/{file['id']}", headers=service)).status_code == 200
+
+
 async def test_grants_on_a_new_collection_are_checked(client: httpx.AsyncClient, key_of: KeyOf, actor: Actor) -> None:
     headers = await key_of(actor)
     for bad in (
