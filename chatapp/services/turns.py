@@ -93,12 +93,7 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     """
     actor.require(Permission.CHAT)
     question = valid_question(question, get_settings().max_question_characters)
-    request: dict[str, Any] = {
-        "model": model,
-        "collections": None if collection_ids is None else [str(value) for value in collection_ids],
-        "parameters": passed_on(parameters),
-        "feature": feature,
-    }
+    request = _request(model, collection_ids, parameters, feature)
     if conversation_id is None and messages:
         request["messages"] = _valid_messages(messages)
     key = _asker_key(actor, idempotency_key)
@@ -120,6 +115,17 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     turn_runner().launch(actor, row, plan)
     # The first turn has no siblings to look for, and its words are waited for.
     return TurnView.from_row(row) if is_alone else await get(actor, row.id)
+
+
+def _request(
+    model: str, collection_ids: Sequence[UUID] | None, parameters: Mapping[str, Any] | None, feature: str
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "collections": None if collection_ids is None else [str(value) for value in collection_ids],
+        "parameters": passed_on(parameters),
+        "feature": feature,
+    }
 
 
 def _valid_messages(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
