@@ -67,11 +67,13 @@ async def request_for(turn: Turn, deployment: Deployment, wish: Wish) -> Provide
         wish: how this request differs from the first: shorter, with what was wrong, or going on from what is there.
 
     Returns:
-        None: it cannot do what is wished. Who quotes cannot go on with another's sentence.
+        None: it cannot do what is wished. Who quotes cannot go on with another's sentence, and is no help in the
+        place of a model where there is nothing to quote.
     """
     searched = tuple(collection.name for collection in turn.collections) if turn.is_searching else None
     if deployment.provider.quotes:
-        if wish.written:
+        is_help = deployment is not turn.route.first
+        if wish.written or (is_help and not turn.sources):
             return None
         excerpts = await choose_excerpts(turn.standalone_question, turn.sources)
         return ProviderRequest(deployment.provider_model, (), turn.parameters, excerpts=excerpts, searched=searched)

@@ -64,7 +64,7 @@ def _chain(*deployments: Deployment) -> Chain:
         route=Route(deployments),
         request_for=_request,
         estimate=lambda request, text: Usage(len(request.messages), len(text.split()), is_estimated=True),
-        patience=Patience(first_token_seconds=0.3, answer_seconds=4),
+        patience=Patience(first_token_seconds=3, answer_seconds=15),
         on_begin=_nothing,
     )
 
