@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -19,15 +20,17 @@ LINES = 56
 """More than a page of a list holds."""
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def word(product: Product) -> str:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def word(product: Product) -> AsyncIterator[str]:
     """A word in the reasons of nothing: marks lines of the audit log that this run wrote."""
-    mark = f"shell-{uuid4().hex[:6]}"
+    mark, made = f"shell-{uuid4().hex[:6]}", []
     async with product.client() as client:
         for number in range(LINES):
             answer = await client.post("/v1/vector_stores", json={"name": f"{mark} {number:02}"})
-            answer.raise_for_status()
-    return mark
+            made.append(answer.raise_for_status().json()["id"])
+        yield mark
+        for collection_id in made:
+            await client.delete(f"/v1/vector_stores/{collection_id}")
 
 
 def query(page: Page) -> dict[str, list[str]]:
