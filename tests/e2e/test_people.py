@@ -85,7 +85,7 @@ async def test_people_are_found_looked_at_and_kept_out(open_page: OpenPage, prod
     panel = page.get_by_role("complementary")
     await expect(panel).to_contain_text("Chrome on Linux")
 
-    await panel.get_by_role("button", name="Keep out").click()
+    await panel.get_by_role("button", name="Keep out", exact=True).click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Keep out").click()
 
     await expect(row).to_contain_text("Disabled")
