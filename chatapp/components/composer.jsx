@@ -8,17 +8,19 @@ import { getChat, onSignal, setChat, showPending, useChat, useConversationId, us
 import { PlaceDialog } from "./place_dialog.jsx";
 
 const MAX_LINES = 10;
-const draftKey = (userId, conversationId) => `draft:${userId || "me"}:${conversationId || "new"}`;
+/* No key before it is known who is signed in: a draft under nobody's name would be shown to whoever comes next. */
+const draftKey = (userId, conversationId) => (userId ? `draft:${userId}:${conversationId || "new"}` : "");
 
 function readDraft(key) {
   try {
-    return localStorage.getItem(key) ?? "";
+    return (key && localStorage.getItem(key)) ?? "";
   } catch {
     return "";
   }
 }
 
 function keepDraft(key, text) {
+  if (!key) return;
   try {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);
@@ -61,7 +63,9 @@ export function Composer(props) {
   }, [routeId]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => {
     /* Who is signed in is known a moment after the page is there. */
-    setText((now) => now || readDraft(draftKey(userId, routeId)));
+    const typed = field.current.value;
+    if (typed) keepDraft(draftKey(userId, routeId), typed);
+    else setText(readDraft(draftKey(userId, routeId)));
   }, [userId]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => onSignal("focus-composer", () => field.current?.focus()), []);
   useLayoutEffect(() => {
