@@ -8,8 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission
-from chatapp.errors import Conflict, InvalidInput, NotFound
+from chatapp.errors import Conflict, NotFound
 from chatapp.services import subjects
+from chatapp.services.names import valid_description, valid_name
 from chatapp.store import audit, collections, documents, grants
 from chatapp.store import removals as removal_rows
 from chatapp.store.collections import CollectionRecord, DocumentCounts
@@ -249,18 +250,8 @@ async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = 
 
 
 def _valid_name(name: str) -> str:
-    name = " ".join(name.replace("\x00", "").split())
-    if not name:
-        raise InvalidInput("Give the collection a name.", param="name")
-    if len(name) > _MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"The name is longer than {_MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
+    return valid_name(name, what="the collection a name", max_characters=_MAX_NAME_CHARACTERS)
 
 
 def _valid_description(description: str) -> str:
-    description = description.replace("\x00", "").strip()
-    if len(description) > _MAX_DESCRIPTION_CHARACTERS:
-        raise InvalidInput(
-            f"The description is longer than {_MAX_DESCRIPTION_CHARACTERS} characters.", param="description"
-        )
-    return description
+    return valid_description(description, max_characters=_MAX_DESCRIPTION_CHARACTERS)

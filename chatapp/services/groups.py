@@ -10,6 +10,7 @@ from uuid import UUID
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput
 from chatapp.services.list_page import ListPage
+from chatapp.services.names import valid_description, valid_name
 from chatapp.store import audit, groups, listing
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.tables import GroupTable
@@ -145,7 +146,8 @@ async def change(actor: Actor, group_id: UUID, *, name: str | None = None, descr
         row = await groups.get(tx, group_id, for_update=True)
         before = {"name": row.name, "description": row.description}
         row.name = row.name if name is None else name
-        row.description = row.description if description is None else _valid_description(description)
+        if description is not None:
+            row.description = _valid_description(description)
         after = {"name": row.name, "description": row.description}
         if after != before:
             await tx.session.flush()
@@ -253,18 +255,8 @@ async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = 
 
 
 def _valid_name(name: str) -> str:
-    name = " ".join(name.replace("\x00", "").split())
-    if not name:
-        raise InvalidInput("Give the group a name.", param="name")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"The name is longer than {MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
+    return valid_name(name, what="the group a name", max_characters=MAX_NAME_CHARACTERS)
 
 
 def _valid_description(description: str) -> str:
-    description = description.replace("\x00", "").strip()
-    if len(description) > MAX_DESCRIPTION_CHARACTERS:
-        raise InvalidInput(
-            f"The description is longer than {MAX_DESCRIPTION_CHARACTERS} characters.", param="description"
-        )
-    return description
+    return valid_description(description, max_characters=MAX_DESCRIPTION_CHARACTERS)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Actor, Permission, Role, utc_now
 from chatapp.errors import InvalidInput, NotPermitted
+from chatapp.services import names
 from chatapp.store.tables import UserTable
 
 MAX_NAME_CHARACTERS = 120
@@ -61,12 +62,7 @@ def valid_name(name: str) -> str:
     Raises:
         InvalidInput: it is empty or too long.
     """
-    name = " ".join(name.replace("\x00", "").split())
-    if not name:
-        raise InvalidInput("Give the key a name that says what it is for.", param="name")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"The name is longer than {MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
+    return names.valid_name(name, what="the key a name that says what it is for", max_characters=MAX_NAME_CHARACTERS)
 
 
 def valid_scopes(scopes: Sequence[str]) -> list[str]:

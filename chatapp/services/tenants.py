@@ -15,6 +15,7 @@ from chatapp.services import authentication, invitations, turn_runner
 from chatapp.services.administration import acting_in
 from chatapp.services.invitations import Invited
 from chatapp.services.list_page import ListPage
+from chatapp.services.names import valid_name
 from chatapp.services.users import valid_email
 from chatapp.store import audit, deletions, job_queue, tenants, turns
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -327,12 +328,7 @@ async def _end_work(tenant_id: UUID) -> None:
 
 
 def _valid_name(name: str) -> str:
-    name = " ".join(name.replace("\x00", "").split())
-    if not name:
-        raise InvalidInput("Give the tenant a name.", param="name")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"The name is longer than {MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
+    return valid_name(name, what="the tenant a name", max_characters=MAX_NAME_CHARACTERS)
 
 
 def _valid_reason(reason: str) -> str:
