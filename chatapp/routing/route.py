@@ -32,15 +32,30 @@ class Deployment:
 
     def cost_micro_usd(self, usage: Usage) -> int:
         """What the tokens cost, in micro-dollars, rounded up so that no turn is free by rounding."""
-        cached_price = self.cached_input_micro_usd_per_mtok
-        if cached_price is None:
-            cached_price = self.input_micro_usd_per_mtok
-        picodollars = (
-            (usage.input_tokens - usage.cached_input_tokens) * self.input_micro_usd_per_mtok
-            + usage.cached_input_tokens * cached_price
-            + usage.output_tokens * self.output_micro_usd_per_mtok
+        return price_micro_usd(
+            usage,
+            input_micro_usd_per_mtok=self.input_micro_usd_per_mtok,
+            output_micro_usd_per_mtok=self.output_micro_usd_per_mtok,
+            cached_input_micro_usd_per_mtok=self.cached_input_micro_usd_per_mtok,
         )
-        return -(-picodollars // 1_000_000)
+
+
+def price_micro_usd(
+    usage: Usage,
+    *,
+    input_micro_usd_per_mtok: int,
+    output_micro_usd_per_mtok: int,
+    cached_input_micro_usd_per_mtok: int | None,
+) -> int:
+    """What tokens cost at these prices, in micro-dollars, rounded up; None: kept input costs what other input does."""
+    if cached_input_micro_usd_per_mtok is None:
+        cached_input_micro_usd_per_mtok = input_micro_usd_per_mtok
+    picodollars = (
+        (usage.input_tokens - usage.cached_input_tokens) * input_micro_usd_per_mtok
+        + usage.cached_input_tokens * cached_input_micro_usd_per_mtok
+        + usage.output_tokens * output_micro_usd_per_mtok
+    )
+    return -(-picodollars // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from datetime import datetime
 
 import structlog
 
-from chatapp.domain import Actor, Permission
+from chatapp.domain import Actor, Permission, Usage
 from chatapp.errors import NotFound, UpstreamError
 from chatapp.outbound import Reach
 from chatapp.providers import make_provider
 from chatapp.providers.base import ProviderConfig
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
-from chatapp.routing.route import Deployment, Route
+from chatapp.routing.route import Deployment, Route, price_micro_usd
 from chatapp.settings import Settings, get_settings
 from chatapp.store import catalog
 from chatapp.store.database import system_transaction, transaction
@@ -126,8 +126,12 @@ async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, versio
 
 def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:
     """What so many tokens cost at a model's price of now, in micro-dollars, rounded up."""
-    picodollars = input_tokens * model.input_micro_usd_per_mtok + output_tokens * model.output_micro_usd_per_mtok
-    return -(-picodollars // 1_000_000)
+    return price_micro_usd(
+        Usage(input_tokens, output_tokens),
+        input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
+        output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
+        cached_input_micro_usd_per_mtok=None,
+    )
 
 
 def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
