@@ -200,17 +200,21 @@ async def test_changes_in_bulk_stop_at_the_wall(actor, colleague):
 
 
 async def test_a_document_in_no_collection_is_its_uploaders(actor, colleague, other_actor):
-    key = Actor(actor.tenant_id, None, MEMBER, key_id=uuid4())
+    key, other_key = (Actor(actor.tenant_id, None, MEMBER, key_id=uuid4()) for _ in range(2))
     async with system_transaction() as tx:
-        for uploader, name in ((colleague.user_id, "person"), (None, "service")):
+        for uploader, name in (
+            ({"created_by": colleague.user_id}, "person"),
+            ({"created_by_key": key.key_id}, "service"),
+        ):
             document_id = uuid4()
             owner = {"tenant_id": actor.tenant_id, "filename": name}
-            tx.session.add(DocumentTable(**owner, id=document_id, created_by=uploader))
+            tx.session.add(DocumentTable(**owner, **uploader, id=document_id))
             await tx.session.flush()
             kind = {"media_type": "text/plain", "size_bytes": 1, "sha256": "0"}
             tx.session.add(DocumentVersionTable(**owner, **kind, document_id=document_id, version=1))
 
-    for who, names in ((colleague, ["person"]), (key, ["service"]), (actor, []), (other_actor, [])):
+    seen_by = ((colleague, ["person"]), (key, ["service"]), (other_key, []), (actor, []), (other_actor, []))
+    for who, names in seen_by:
         async with transaction(who, readonly=True) as tx:
             assert (await tx.session.scalars(select(DocumentTable.filename))).all() == names
             assert (await tx.session.scalars(select(DocumentVersionTable.filename))).all() == names
