@@ -61,6 +61,10 @@ class TurnTable(TenantRow, table=True):
     """What was asked for: model, collections, earlier messages, parameters. Enough to run it again."""
     model: str = ""
     """The model that answered."""
+    parts: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """`{"start", "model"}` of each model that wrote some of it, where more than one did; `start` in characters."""
+    summary: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """The conversation up to and with this turn, in short, where that was needed to make a prompt fit."""
     finish_reason: str = ""
     error_code: str = ""
     error_message: str = ""

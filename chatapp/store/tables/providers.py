@@ -1,5 +1,5 @@
 # pyright: reportAssignmentType=false
-"""Who serves models, and what they serve."""
+"""Who serves models, what they serve, and which of them answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, Column, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from chatapp.domain import utc_now
@@ -30,6 +30,8 @@ class ProviderTable(SQLModel, table=True):
     """Named in the environment by who runs the installation, so it may be at any address."""
     timeout_seconds: float | None = None
     """Longest wait for the first text and between two; None: the installation's."""
+    max_concurrent: int | None = None
+    """Most requests at once over the whole installation; None: no limit."""
     is_enabled: bool = True
     created_at: datetime = Field(default_factory=utc_now)
 
@@ -53,7 +55,77 @@ class ModelTable(SQLModel, table=True):
     capabilities: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     is_default: bool = False
     """What `auto` means until a tenant has a route of its own."""
+    balance: str = "in_order"
+    """How equal deployments share the work: `in_order`, `weighted`, `lowest_latency` or `least_busy`."""
+    weight: int = 1
+    """Of the deployment named here, beside those of `DeploymentTable`, where the work is shared by weight."""
+    catalog_name: str = ""
+    """What the public catalogue calls it; empty: not taken from there."""
+    catalog_entry: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    """What the catalogue said when it was last looked at and accepted."""
     is_enabled: bool = True
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class ModelPriceTable(SQLModel, table=True):
+    """What a model costs from a day on. Before the first of them the model's own columns hold."""
+
+    __tablename__ = "model_prices"
+    __table_args__ = (UniqueConstraint("model_id", "valid_from"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    model_id: UUID = Field(foreign_key="models.id", ondelete="CASCADE")
+    valid_from: datetime
+    """The first moment it holds; it ends where the next begins."""
+    input_micro_usd_per_mtok: int = 0
+    output_micro_usd_per_mtok: int = 0
+    cached_input_micro_usd_per_mtok: int | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class DeploymentTable(SQLModel, table=True):
+    """A further place where the same model is served, equal to the one its row names."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (UniqueConstraint("model_id", "provider_id", "provider_model"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    model_id: UUID = Field(foreign_key="models.id", ondelete="CASCADE")
+    provider_id: UUID = Field(foreign_key="providers.id", index=True, ondelete="CASCADE")
+    provider_model: str
+    weight: int = 1
+    is_enabled: bool = True
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class BreakerTable(SQLModel, table=True):
+    """Where a process's circuit breaker of a deployment stands, for the pages: a report, not what decides."""
+
+    __tablename__ = "breakers"
+
+    process: str = Field(primary_key=True)
+    """`host:pid:start`."""
+    deployment: str = Field(primary_key=True)
+    """`routing.route.Deployment.key`."""
+    state: str
+    failures: int = 0
+    """In the window it concludes from."""
+    reason: str = ""
+    """The last failure's sentence."""
+    changed_at: datetime = Field(default_factory=utc_now)
+    seen_at: datetime = Field(default_factory=utc_now)
+    """When the process last said so."""
+
+
+class BreakerDrillTable(SQLModel, table=True):
+    """A breaker an admin holds open in every process."""
+
+    __tablename__ = "breaker_drills"
+
+    deployment: str = Field(primary_key=True)
+    until: datetime
+    """It ends by itself: a drill nobody remembers must not stay."""
+    started_by: UUID | None = None
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -69,6 +141,37 @@ class RouteTable(TenantRow, table=True):
     """Name of the model where no rule holds."""
     fallbacks: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """Names of models asked in turn when the one before failed."""
+    ladder: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Names of models, the smallest first: each answer begins at the model chosen and climbs from there."""
+    escalate_on: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """What makes it climb: `invalid_output`, `low_support`, `asked_again`."""
+    when_too_long: str = "fit"
+    """A prompt over the model's input: `fit` drops weak sources and summarises old turns, `refuse` says so."""
     version: int = 1
     """Grows with each change; part of traces."""
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class IntentExampleTable(TenantRow, table=True):
+    """A question with the intent it shows, for rules that ask for one."""
+
+    __tablename__ = "intent_examples"
+    __table_args__ = (UniqueConstraint("tenant_id", "text"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    intent: str
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """The text's embedding, float32, unit norm."""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class TenantLimitsTable(TenantRow, table=True):
+    """How much of everything a tenant may use at once."""
+
+    __tablename__ = "tenant_limits"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    concurrent_turns: int | None = None
+    """Answers in the making at once; more wait their turn. None: the installation's."""
     updated_at: datetime = Field(default_factory=utc_now)

@@ -9,6 +9,7 @@ _SMALL = {
     "sessions": "a row a browser",
     "one_time_links": "a row an invitation",
     "routes": "one row a tenant",
+    "tenant_limits": "one row a tenant",
     "trace_days": "some rows a day",
 }
 """Tables beside those of `deletions` whose rows go in one statement, with the tenant's own."""
