@@ -16,7 +16,14 @@ from chatapp.store.tables.access import (
     IdentityTable,
 )
 from chatapp.store.tables.base import TenantRow
-from chatapp.store.tables.conversations import ConversationTable, FeedbackTable, TraceDayTable, TraceTable, TurnTable
+from chatapp.store.tables.conversations import (
+    ConversationTable,
+    FeedbackTable,
+    RefusalTable,
+    TraceDayTable,
+    TraceTable,
+    TurnTable,
+)
 from chatapp.store.tables.documents import (
     ChunkTable,
     CollectionTable,
@@ -77,6 +84,7 @@ __all__ = [
     "OneTimeLinkTable",
     "PostingTable",
     "ProviderTable",
+    "RefusalTable",
     "RemovalTable",
     "RouteTable",
     "SessionTable",

@@ -128,6 +128,19 @@ class TraceDayTable(TenantRow, table=True):
     """`store.overview` writes and reads it."""
 
 
+class RefusalTable(TenantRow, table=True):
+    """How many questions were turned away in an hour because too much was being asked."""
+
+    __tablename__ = "refusals"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    hour: datetime = Field(primary_key=True)
+    """UTC, the first moment of the hour."""
+    reason: str = Field(primary_key=True)
+    """Of `limits.refusals.Reason`."""
+    count: int = 0
+
+
 class FeedbackTable(TenantRow, table=True):
     """A thumb on an answer."""
 

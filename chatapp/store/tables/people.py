@@ -48,12 +48,15 @@ class TenantDeletionTable(TenantRow, table=True):
 
 
 class UserTable(SQLModel, table=True):
-    """A person; belongs to tenants through memberships."""
+    """A person; belongs to tenants through memberships.
+
+    Nobody has shown that an address is theirs, so it belongs to no row: several may have it, in a tenant one at most.
+    """
 
     __tablename__ = "users"
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
-    email: str = Field(unique=True)
+    email: str = Field(index=True)
     """Lower case."""
     name: str = ""
     password_hash: str | None = None

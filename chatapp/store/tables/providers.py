@@ -147,6 +147,9 @@ class RouteTable(TenantRow, table=True):
     """What makes it climb: `invalid_output`, `low_support`, `asked_again`."""
     when_too_long: str = "fit"
     """A prompt over the model's input: `fit` drops weak sources and summarises old turns, `refuse` says so."""
+    intents_version: int = 0
+    """Grows with each change of the tenant's examples of intents, so that what a process keeps of them is known to be
+    old without being read again."""
     version: int = 1
     """Grows with each change; part of traces."""
     updated_at: datetime = Field(default_factory=utc_now)
