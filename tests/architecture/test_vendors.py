@@ -28,6 +28,7 @@ _IMPORTERS = {
     "pptx": ("ingest/parsers/pptx_parser.py",),
     "presidio_analyzer": ("chatapp/guardrails/pii.py",),
     "puremagic": ("ingest/media_types.py",),
+    "py3langid": ("chatapp/routing/languages.py",),
     "pypdfium2": ("ingest/parsers/pdf_parser.py", "ingest/child.py"),
     "redis": ("chatapp/store/redis.py",),
     "selectolax": ("ingest/parsers/html_parser.py",),
