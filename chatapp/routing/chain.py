@@ -12,7 +12,7 @@ from typing import Any
 from chatapp.domain import Usage
 from chatapp.errors import AnswerUnusable, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
 from chatapp.providers.base import Delta, ProviderRequest
-from chatapp.routing.breaker import breaker_of
+from chatapp.routing.breaker import Permit, breaker_of
 from chatapp.routing.continuation import Continuation
 from chatapp.routing.retries import Again, again_after, budget_of
 from chatapp.routing.route import Deployment, Route
@@ -78,6 +78,10 @@ class Patience:
     """For everything together."""
 
 
+class _Resting(ProviderUnavailable):
+    """The model is resting after several failures. Try again in a moment."""
+
+
 class _CannotContinue(Exception):
     """The deployment cannot go on with an answer that somebody else began."""
 
@@ -119,47 +123,62 @@ class Chain:
                     async for delta in deltas:
                         yield delta
                     return
+                except _Resting as error:
+                    # Why somebody else failed says more than that this one was not asked.
+                    last = last or error
                 except UpstreamError as error:
                     last = error
                 except _CannotContinue:
                     continue
             if self._seconds_left() <= 0:
                 break
-        raise last or ProviderUnavailable("The model is resting after several failures. Try again in a moment.")
+        raise last or ProviderUnavailable("No model can answer at the moment. Try again in a moment.")
 
     def _candidates(self) -> Iterator[Deployment]:
         yield from self.route.deployments
-        if self.written and len(self.route.deployments) == 1:
-            # Nobody else is there: the one that broke off may go on with its own answer, once.
-            yield self.route.first
+        if self.deployment is not None and not any(
+            attempt.text_offset and attempt.outcome != "skipped" for attempt in self.attempts
+        ):
+            # Nobody else could go on: the one that broke off may do so with its own answer, once.
+            yield self.deployment
 
     async def _ask(self, deployment: Deployment) -> AsyncGenerator[Delta, None]:
         """One deployment, until it answers, breaks off after some text, or is given up."""
-        breaker, budget = breaker_of(deployment.key), budget_of(deployment.key)
-        budget.earn()
         tries = 0
         wish = Wish(written=self.written)
         while True:
             request = await self.request_for(deployment, wish)
             if request is None:
                 raise _CannotContinue
-            if not breaker.admit():
-                self._note(deployment, self._elapsed_ms(), "skipped")
-                raise ProviderUnavailable("The model is resting after several failures. Try again in a moment.")
+            permit = self._admit(deployment, tries)
             tries += 1
-            await self.on_begin(deployment, self.written)
             try:
-                async with aclosing(self._attempt(deployment, request)) as deltas:
+                async with aclosing(self._attempt(deployment, request, permit)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
             except UpstreamError as error:
                 again = self._again(deployment, error, tries)
-                if again is None or (again.wait_seconds and not budget.spend()):
+                if again is None or not (again.is_free or budget_of(deployment.key).spend()):
                     raise
             await asyncio.sleep(again.wait_seconds)
             problem = "The answer was empty or could not be read." if again.names_problem else ""
             wish = Wish(reduction=wish.reduction + again.is_shorter, problem=problem)
+
+    def _admit(self, deployment: Deployment, tries: int) -> Permit:
+        """Leave to ask a deployment, for the first time or once more."""
+        breaker = breaker_of(deployment.key)
+        permit = breaker.admit()
+        if permit is None:
+            breaker.counts.skipped += not tries
+            self._note(deployment, self._elapsed_ms(), "skipped")
+            raise _Resting
+        if tries:
+            breaker.counts.retries += 1
+        else:
+            breaker.counts.requests += 1
+            budget_of(deployment.key).earn()
+        return permit
 
     def _again(self, deployment: Deployment, error: UpstreamError, tries: int) -> Again | None:
         has_next = deployment is not self.route.deployments[-1]
@@ -167,27 +186,31 @@ class Chain:
         again = None if self.written else again_after(error, tries, has_next=has_next)
         return again if again is not None and again.wait_seconds < self._seconds_left() else None
 
-    async def _attempt(self, deployment: Deployment, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
+    async def _attempt(
+        self, deployment: Deployment, request: ProviderRequest, permit: Permit
+    ) -> AsyncGenerator[Delta, None]:
         breaker, began, offset = breaker_of(deployment.key), self._elapsed_ms(), len(self.written)
         outcome, failure, usage = "stopped", None, None
         try:
+            await self.on_begin(deployment, self.written)
             async with aclosing(self._deltas(deployment, request)) as deltas:
                 async for delta in deltas:
                     usage = delta.usage or usage
                     yield delta
             outcome = "answered"
-            breaker.succeeded()
+            breaker.succeeded(permit)
         except UpstreamError as error:
             outcome, failure = "failed", error
             if isinstance(error, ProviderRejected):
                 # The request or the key was refused: says nothing about the next request's chances of an answer.
-                breaker.abandoned()
+                breaker.abandoned(permit)
             else:
-                breaker.failed(retry_after_seconds=getattr(error, "retry_after_seconds", None))
+                wait = getattr(error, "retry_after_seconds", None)
+                breaker.failed(permit, retry_after_seconds=wait, reason=error.message)
             raise
         finally:
             if outcome == "stopped":
-                breaker.abandoned()
+                breaker.abandoned(permit)
             if usage is None and len(self.written) > offset:
                 usage = self.estimate(request, self.written[offset:])
             self._note(deployment, began, outcome, failure, offset, usage)

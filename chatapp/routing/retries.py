@@ -1,5 +1,8 @@
 """When the same deployment is asked again: how often, after how long, and not more than a fifth on top of all requests.
 
+A process that has just begun may retry a few times before it has earned that; what it was lent it earns back first, so
+that of n requests at most max(n + 3, 1.2 n) attempts come, and from the fifteenth request on the fifth holds.
+
 Sources: https://sre.google/sre-book/handling-overload/ (retry budget), and M. Brooker, Exponential Backoff And Jitter,
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
 """
@@ -37,10 +40,15 @@ class RetryBudget:
     """How many retries of a deployment the process may still make."""
 
     left: float = _FIRST_BUDGET
+    _owed: float = _FIRST_BUDGET
+    """Of what it began with, the part that no request has earned yet."""
 
     def earn(self) -> None:
         """Note a request that is no retry."""
-        self.left = min(_MAX_BUDGET, self.left + BUDGET_SHARE)
+        if self._owed > 0:
+            self._owed = max(0.0, self._owed - BUDGET_SHARE)
+        else:
+            self.left = min(_MAX_BUDGET, self.left + BUDGET_SHARE)
 
     def spend(self) -> bool:
         """Take a retry out of the budget; False when there is none left."""
@@ -59,6 +67,8 @@ class Again:
     """With fewer sources and less history."""
     names_problem: bool = False
     """With the failure said in the prompt."""
+    is_free: bool = False
+    """Outside the budget: another request, which fits, and no burden on somebody who has too much to do."""
 
 
 def again_after(error: UpstreamError, tries: int, *, has_next: bool) -> Again | None:
@@ -77,7 +87,7 @@ def again_after(error: UpstreamError, tries: int, *, has_next: bool) -> Again | 
             # Whoever asks to be left alone is; somebody else answers meanwhile where there is somebody.
             return None if has_next or tries >= MAX_TRIES else Again(seconds + _MARGIN_SECONDS)
         case PromptTooLong():
-            return Again(0.0, is_shorter=True) if tries < MAX_TRIES else None
+            return Again(0.0, is_shorter=True, is_free=True) if tries < MAX_TRIES else None
         case ProviderRejected():
             return None
         case AnswerUnusable() | ProviderTimeout():
