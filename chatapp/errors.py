@@ -136,6 +136,16 @@ class TooManyInFlight(LimitError):
 
     code = "too_many_in_flight"
 
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 1.0) -> None:
+        """Keep how long to wait.
+
+        Args:
+            message: the sentence for the person.
+            retry_after_seconds: seconds until a question is likely to be taken, more than 0.
+        """
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class UploadTooLarge(LimitError):
     """The file is larger than this installation accepts."""

@@ -7,7 +7,7 @@ replay, never an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -105,6 +105,64 @@ def is_outage(error: BaseException | None) -> bool:
     return isinstance(error, RedisError | TimeoutError)
 
 
+async def run_script(source: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    """Run a script in Redis, where nothing happens in between.
+
+    Args:
+        source: Lua; sent whole once, by its hash from then on.
+        keys: what it reads and writes; each begins with a tenant, or with `installation`.
+        arguments: its values.
+
+    Raises:
+        RedisUnavailable: Redis cannot be reached, was too slow or refused.
+    """
+    with translated():
+        return await _bounded(_redis().register_script(source)(keys=list(keys), args=list(arguments)))
+
+
+@asynccontextmanager
+async def subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
+    """What is said on a channel from now on.
+
+    Raises:
+        RedisUnavailable: Redis cannot be reached; also while messages are read.
+    """
+    async with _redis().pubsub(ignore_subscribe_messages=True) as pubsub:
+        with translated():
+            await pubsub.subscribe(channel)
+
+        async def messages() -> AsyncIterator[str]:
+            while True:
+                with translated():
+                    message: Any = await pubsub.get_message(timeout=None)
+                if message is not None:
+                    yield message["data"].decode()
+
+        yield messages()
+
+
+async def put_report(key: str, text: str, *, seconds: float) -> None:
+    """Keep a text for so long, in the place of the one before.
+
+    Raises:
+        RedisUnavailable: Redis cannot be reached, was too slow or refused.
+    """
+    with translated():
+        await _bounded(_redis().set(key, text, px=int(seconds * 1000)))
+
+
+async def find_reports(prefix: str) -> list[str]:
+    """The texts kept under keys with this beginning.
+
+    Raises:
+        RedisUnavailable: Redis cannot be reached, was too slow or refused.
+    """
+    with translated():
+        keys = [key async for key in _redis().scan_iter(match=f"{prefix}*", count=1_000)]
+        found: Any = await _bounded(_redis().mget(keys)) if keys else []
+    return [text.decode() for text in found if text is not None]
+
+
 def _redis() -> Redis:
     if _Client.redis is None:
         raise RuntimeError("Redis is not open: run inside the lifespan with REDIS_URL set")
@@ -173,25 +231,9 @@ class RedisTurnLog:
 
     async def stop_requests(self) -> AsyncGenerator[UUID, None]:
         """See `TurnLog.stop_requests`."""
-        async with _subscription(_STOP_CHANNEL) as messages:
+        async with subscription(_STOP_CHANNEL) as messages:
             async for message in messages:
                 yield UUID(message)
-
-
-@asynccontextmanager
-async def _subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
-    async with _redis().pubsub(ignore_subscribe_messages=True) as pubsub:
-        with translated():
-            await pubsub.subscribe(channel)
-
-        async def messages() -> AsyncIterator[str]:
-            while True:
-                with translated():
-                    message: Any = await pubsub.get_message(timeout=None)
-                if message is not None:
-                    yield message["data"].decode()
-
-        yield messages()
 
 
 async def _has_all(key: str, last: str) -> bool:

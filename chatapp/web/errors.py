@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from chatapp.errors import AppError, InvalidInput, NotFound, RateLimited
+from chatapp.errors import AppError, InvalidInput, NotFound, RateLimited, TooManyInFlight
 
 _log = structlog.get_logger(__name__)
 
@@ -45,8 +46,8 @@ def install(app: FastAPI) -> None:
 def error_response(error: AppError) -> JSONResponse:
     """An error of the product's own tree as an answer."""
     headers = {}
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    if isinstance(error, RateLimited | TooManyInFlight):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     elif error.retryable and error.status_code in {429, 503}:
         headers["Retry-After"] = "1"
     return JSONResponse(

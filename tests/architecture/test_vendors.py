@@ -26,6 +26,7 @@ _IMPORTERS = {
     "onnxruntime": ("chatapp/retrieval/embedder.py",),
     "openpyxl": ("ingest/parsers/xlsx_parser.py",),
     "pptx": ("ingest/parsers/pptx_parser.py",),
+    "prometheus_client": ("chatapp/telemetry/",),
     "presidio_analyzer": ("chatapp/guardrails/pii.py",),
     "puremagic": ("ingest/media_types.py",),
     "py3langid": ("chatapp/routing/languages.py",),
