@@ -66,7 +66,8 @@ def price_in_force() -> Any:
 
 async def _priced(tx: Transaction, query: Select[Any]) -> list[tuple[ModelTable, ProviderTable]]:
     found: list[tuple[ModelTable, ProviderTable]] = []
-    for model, provider, price in (await tx.session.execute(query)).all():
+    for row in (await tx.session.execute(query)).all():
+        model, provider, price = tuple(row)
         if price is not None:
             tx.session.expunge(model)
             for name in PRICES:

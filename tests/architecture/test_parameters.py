@@ -11,6 +11,7 @@ from tests.architecture.source import Function, Module, modules_in
 _TENANTLESS_SERVICES = {
     "actors": "finds out who is there",
     "authentication": "before anybody is known",
+    "credentials": "before anybody is known",
     "csv_export": "its argument is a service that was given an actor",
     "doctor": "about the installation, not about a tenant",
     "erasure": "the worker's, which deletes tenants",
@@ -52,6 +53,7 @@ _STORE_QUERIES = (
     "collections",
     "conversations",
     "deletions",
+    "deployments",
     "document_batches",
     "document_questions",
     "documents",
@@ -64,6 +66,7 @@ _STORE_QUERIES = (
     "onboarding",
     "listing",
     "memberships",
+    "model_prices",
     "one_time_links",
     "overview",
     "palette",
