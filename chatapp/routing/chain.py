@@ -12,6 +12,7 @@ from typing import Any
 from chatapp.domain import Usage
 from chatapp.errors import AnswerUnusable, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
 from chatapp.providers.base import Delta, ProviderRequest
+from chatapp.routing import balance
 from chatapp.routing.breaker import Permit, breaker_of
 from chatapp.routing.continuation import Continuation
 from chatapp.routing.retries import Again, again_after, budget_of
@@ -96,6 +97,8 @@ class Chain:
     patience: Patience
     on_begin: Callable[[Deployment, str], Awaitable[None]]
     """Told of every request before it goes out: who is asked, and what is written already."""
+    ends_on: tuple[type[UpstreamError], ...] = ()
+    """Failures before any text that end it at once: somebody else knows whom to ask then."""
     attempts: list[Attempt] = field(default_factory=list)
     written: str = ""
     """What the models wrote, joined."""
@@ -128,6 +131,8 @@ class Chain:
                     last = last or error
                 except UpstreamError as error:
                     last = error
+                    if isinstance(error, self.ends_on) and not self.written:
+                        break
                 except _CannotContinue:
                     continue
             if self._seconds_left() <= 0:
@@ -191,10 +196,14 @@ class Chain:
     ) -> AsyncGenerator[Delta, None]:
         breaker, began, offset = breaker_of(deployment.key), self._elapsed_ms(), len(self.written)
         outcome, failure, usage = "stopped", None, None
+        first_text_ms: float | None = None
+        balance.note_begin(deployment.key)
         try:
             await self.on_begin(deployment, self.written)
             async with aclosing(self._deltas(deployment, request)) as deltas:
                 async for delta in deltas:
+                    if first_text_ms is None and delta.text:
+                        first_text_ms = self._elapsed_ms() - began
                     usage = delta.usage or usage
                     yield delta
             outcome = "answered"
@@ -209,6 +218,7 @@ class Chain:
                 breaker.failed(permit, retry_after_seconds=wait, reason=error.message)
             raise
         finally:
+            balance.note_end(deployment.key, None if first_text_ms is None else first_text_ms / 1000)
             if outcome == "stopped":
                 breaker.abandoned(permit)
             if usage is None and len(self.written) > offset:

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
 
 from chatapp.domain import Usage
 from chatapp.providers.base import Provider
+
+WhenTooLong = Literal["fit", "refuse"]
+"""`fit` drops weak sources and summarises old turns; `refuse` says that it is too long."""
+
+
+class Escalation(StrEnum):
+    """Why an answer is asked of the next rung of a ladder."""
+
+    INVALID_OUTPUT = "invalid_output"
+    """It was empty or broken, or no JSON where JSON was asked for."""
+    LOW_SUPPORT = "low_support"
+    """Too little of it is carried by its sources."""
+    ASKED_AGAIN = "asked_again"
+    """The person had the same question answered once more: the answer begins a rung higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,8 @@ class Deployment:
     output_micro_usd_per_mtok: int = 0
     cached_input_micro_usd_per_mtok: int | None = None
     """Price of input the provider had kept; None: that of any other input."""
+    weight: int = 1
+    """Its share of the work beside equal deployments, 0 or more."""
 
     @property
     def key(self) -> str:
@@ -68,6 +86,12 @@ class Route:
     """Why this route, for the trace."""
     version: int = 0
     """Of the tenant's route; 0: the installation's own."""
+    when_too_long: WhenTooLong = "fit"
+    """What is done with a prompt over the model's input."""
+    above: tuple[Route, ...] = ()
+    """The higher rungs of a ladder, the next first: who is asked when the answer of this one will not do."""
+    escalate_on: frozenset[Escalation] = frozenset()
+    """Why one climbs to the next rung."""
 
     @property
     def first(self) -> Deployment:

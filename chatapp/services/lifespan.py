@@ -12,7 +12,7 @@ import structlog
 from chatapp.limits import attempts
 from chatapp.providers import connections, litellm_loop
 from chatapp.retrieval import embedder, vector_index
-from chatapp.routing import breaker, retries
+from chatapp.routing import balance, breaker, retries
 from chatapp.services import turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
@@ -42,6 +42,7 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
         if role == "web":
             breaker.forget_breakers()
             retries.forget_budgets()
+            balance.forget_loads()
             connections.open_providers()
             stack.push_async_callback(connections.close_providers)
             stack.push_async_callback(litellm_loop.close_litellm_loop)
