@@ -112,7 +112,18 @@ class BreakerTable(SQLModel, table=True):
     """In the window it concludes from."""
     reason: str = ""
     """The last failure's sentence."""
+    probe_at: datetime | None = None
+    """When something is sent there again; None: something may go out now."""
+    requests: int = 0
+    """Turns that asked it since the process began."""
+    retries: int = 0
+    """Requests on top of those."""
+    skipped: int = 0
+    """Turns that went by it."""
+    opened: int = 0
+    """Times it opened."""
     changed_at: datetime = Field(default_factory=utc_now)
+    """When it last opened or closed."""
     seen_at: datetime = Field(default_factory=utc_now)
     """When the process last said so."""
 
