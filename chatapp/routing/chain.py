@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from chatapp.routing.breaker import Permit, breaker_of
 from chatapp.routing.continuation import Continuation
 from chatapp.routing.retries import Again, again_after, budget_of
 from chatapp.routing.route import Deployment, Route
+from chatapp.routing.upstream import NoFreePlace, OpenUpstream, Upstream, ask_directly
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Attempt:
     text_offset: int = 0
     """Characters other models had written when this one began."""
     usage: Usage | None = None
+    is_shared: bool = False
+    """The request was another turn's too, and counts as that one's: here it cost nothing."""
 
     def as_json(self) -> dict[str, Any]:
         """The attempt as the trace keeps it."""
@@ -59,6 +62,7 @@ class Attempt:
             "error": self.error,
             "message": self.message,
             "text_offset": self.text_offset,
+            "single_flight": self.is_shared,
         }
 
 
@@ -99,6 +103,8 @@ class Chain:
     """Told of every request before it goes out: who is asked, and what is written already."""
     ends_on: tuple[type[UpstreamError], ...] = ()
     """Failures before any text that end it at once: somebody else knows whom to ask then."""
+    open_upstream: OpenUpstream = ask_directly
+    """Makes a request, after a wait where there has to be one."""
     attempts: list[Attempt] = field(default_factory=list)
     written: str = ""
     """What the models wrote, joined."""
@@ -187,50 +193,77 @@ class Chain:
 
     def _again(self, deployment: Deployment, error: UpstreamError, tries: int) -> Again | None:
         has_next = deployment is not self.route.deployments[-1]
-        # Who was to go on with an answer has been asked once too often already: the next one goes on.
-        again = None if self.written else again_after(error, tries, has_next=has_next)
+        # Who was to go on with an answer has been asked once too often already, and who has no place for this turn has
+        # been waited for long enough: the next one goes on.
+        again = None if self.written or isinstance(error, NoFreePlace) else again_after(error, tries, has_next=has_next)
         return again if again is not None and again.wait_seconds < self._seconds_left() else None
 
     async def _attempt(
         self, deployment: Deployment, request: ProviderRequest, permit: Permit
     ) -> AsyncGenerator[Delta, None]:
-        breaker, began, offset = breaker_of(deployment.key), self._elapsed_ms(), len(self.written)
+        async with AsyncExitStack() as stack:
+            began = self._elapsed_ms()
+            try:
+                upstream = await stack.enter_async_context(self.open_upstream(deployment, request))
+            except BaseException as error:
+                # Nobody was asked.
+                breaker_of(deployment.key).abandoned(permit)
+                if isinstance(error, NoFreePlace):
+                    self._note(deployment, began, "skipped", error)
+                raise
+            deltas = await stack.enter_async_context(aclosing(self._relayed(deployment, request, permit, upstream)))
+            async for delta in deltas:
+                yield delta
+
+    async def _relayed(
+        self, deployment: Deployment, request: ProviderRequest, permit: Permit, upstream: Upstream
+    ) -> AsyncGenerator[Delta, None]:
+        """What comes of a request, and in the end a note of how it ended."""
+        began, offset = self._elapsed_ms(), len(self.written)
         outcome, failure, usage = "stopped", None, None
         first_text_ms: float | None = None
-        balance.note_begin(deployment.key)
+        if not upstream.is_joined:
+            balance.note_begin(deployment.key)
         try:
             await self.on_begin(deployment, self.written)
-            async with aclosing(self._deltas(deployment, request)) as deltas:
+            async with aclosing(self._deltas(deployment, upstream)) as deltas:
                 async for delta in deltas:
                     if first_text_ms is None and delta.text:
                         first_text_ms = self._elapsed_ms() - began
                     usage = delta.usage or usage
                     yield delta
             outcome = "answered"
-            breaker.succeeded(permit)
         except UpstreamError as error:
             outcome, failure = "failed", error
-            if isinstance(error, ProviderRejected):
-                # The request or the key was refused: says nothing about the next request's chances of an answer.
-                breaker.abandoned(permit)
-            else:
-                wait = getattr(error, "retry_after_seconds", None)
-                breaker.failed(permit, retry_after_seconds=wait, reason=error.message)
             raise
         finally:
-            balance.note_end(deployment.key, None if first_text_ms is None else first_text_ms / 1000)
-            if outcome == "stopped":
-                breaker.abandoned(permit)
+            if not upstream.is_joined:
+                balance.note_end(deployment.key, None if first_text_ms is None else first_text_ms / 1000)
+            is_own = upstream.leave()
+            self._report(deployment, permit, outcome if is_own else "stopped", failure)
+            usage = usage or upstream.reported()
             if usage is None and len(self.written) > offset:
                 usage = self.estimate(request, self.written[offset:])
-            self._note(deployment, began, outcome, failure, offset, usage)
+            self._note(deployment, began, outcome, failure, offset, usage if is_own else None, is_shared=not is_own)
 
-    async def _deltas(self, deployment: Deployment, request: ProviderRequest) -> AsyncGenerator[Delta, None]:
+    def _report(self, deployment: Deployment, permit: Permit, outcome: str, error: UpstreamError | None) -> None:
+        """Tell the breaker how a request ended; one that many turns share is told of once."""
+        breaker = breaker_of(deployment.key)
+        if outcome == "answered":
+            breaker.succeeded(permit)
+        elif error is None or outcome == "stopped" or isinstance(error, ProviderRejected):
+            # The request or the key was refused: says nothing about the next request's chances of an answer.
+            breaker.abandoned(permit)
+        else:
+            wait = getattr(error, "retry_after_seconds", None)
+            breaker.failed(permit, retry_after_seconds=wait, reason=error.message)
+
+    async def _deltas(self, deployment: Deployment, upstream: Upstream) -> AsyncGenerator[Delta, None]:
         """The stream of one request, each wait within its time, without what was written before."""
         joint = Continuation(self.written) if self.written else None
         first_by = asyncio.get_running_loop().time() + min(self.patience.first_token_seconds, self._seconds_left())
         is_answering = False
-        async with aclosing(deployment.provider.stream(request)) as stream:
+        async with aclosing(upstream.deltas) as stream:
             while True:
                 until = asyncio.get_running_loop().time() + self._seconds_left() if is_answering else first_by
                 try:
@@ -260,6 +293,8 @@ class Chain:
         error: UpstreamError | None = None,
         offset: int = 0,
         usage: Usage | None = None,
+        *,
+        is_shared: bool = False,
     ) -> None:
         if usage is not None:
             self.usage += usage
@@ -275,6 +310,7 @@ class Chain:
                 message=error.message if error else "",
                 text_offset=offset,
                 usage=usage,
+                is_shared=is_shared,
             )
         )
 

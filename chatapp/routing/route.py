@@ -42,6 +42,8 @@ class Deployment:
     """Price of input the provider had kept; None: that of any other input."""
     weight: int = 1
     """Its share of the work beside equal deployments, 0 or more."""
+    max_concurrent: int | None = None
+    """How many requests its provider takes at once, of all its models together; None: any number."""
 
     @property
     def key(self) -> str:

@@ -145,6 +145,7 @@ def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
         input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
         output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
         cached_input_micro_usd_per_mtok=model.cached_input_micro_usd_per_mtok,
+        max_concurrent=provider.max_concurrent,
     )
 
 
