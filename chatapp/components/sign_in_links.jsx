@@ -16,7 +16,19 @@ export function LinkForm(props) {
       .then((found) => found && setAbout(found))
       .catch(() => {});
   }, [props.token]);
-  return about.kind === "join" ? <JoinForm {...props} about={about} /> : <NewPasswordForm {...props} about={about} />;
+  /* Whoever is invited may have an account already; only they can know. */
+  const [hasAccount, setHasAccount] = useState(false);
+  const isJoining = about.kind === "join" || hasAccount;
+  return (
+    <>
+      {isJoining ? <JoinForm {...props} about={about} /> : <NewPasswordForm {...props} about={about} />}
+      {about.kind === "invite" && (
+        <button type="button" className="button wide" onClick={() => setHasAccount(!hasAccount)}>
+          {hasAccount ? "I have no account here yet" : "I have an account here already"}
+        </button>
+      )}
+    </>
+  );
 }
 
 function tooShort(minCharacters) {
@@ -85,7 +97,11 @@ function JoinForm({ token, next, startProblem, minCharacters, about }) {
       }}
     >
       <h1>Join {about.tenant_name}</h1>
-      <p className="quiet">You have an account here already. Sign in as {about.email} to join.</p>
+      <p className="quiet">
+        {about.kind === "invite"
+          ? `Give the password of your account ${about.email}. It then opens ${about.tenant_name} too.`
+          : `You have an account here already. Sign in as ${about.email} to join.`}
+      </p>
       <Problem text={problem} />
       <input type="hidden" name="link" value={token} />
       <input type="hidden" name="next" value={next} />

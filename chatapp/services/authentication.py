@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from chatapp.domain import Actor, utc_now
-from chatapp.errors import Conflict, InvalidInput, NotSignedIn
+from chatapp.errors import Conflict, InvalidInput, NotSignedIn, RateLimited
 from chatapp.limits import attempts
-from chatapp.services import one_time_links, passwords, rights, tokens
+from chatapp.services import credentials, one_time_links, rights, tokens
 from chatapp.services.actors import (
     actor_now,
     actor_of_key,
@@ -28,7 +28,7 @@ from chatapp.services.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHA
 from chatapp.services.rights import permissions_of, roles_of
 from chatapp.services.tokens import KEY_PREFIX, new_key, new_token
 from chatapp.settings import get_settings
-from chatapp.store import audit, sessions, users
+from chatapp.store import audit, memberships, sessions, users
 from chatapp.store import one_time_links as link_rows
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import MembershipTable, SessionTable, TenantTable, UserTable
@@ -88,12 +88,12 @@ async def sign_in(
     The answer and the time it takes are the same whether the account exists or not.
 
     Args:
-        email: the person's address, in any case.
+        email: the person's address, in any case; where several people have it, the password tells who it is.
         password: as typed.
         address: network address the request came from.
         user_agent: the browser, for the person's list of sign-ins.
         previous_token: the session the browser held until now, which ends.
-        link: secret of an invitation: the person joins its tenant and begins there.
+        link: secret of an invitation of this address: the person joins its tenant and begins there.
         new_password: takes the place of one an admin chose, which leads into no further tenant.
 
     Raises:
@@ -105,15 +105,11 @@ async def sign_in(
     if len(email) > _MAX_EMAIL_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise NotSignedIn(_WRONG)
     await attempts.count_attempt(email, address)
-    async with system_transaction(readonly=True) as tx:
-        user = await users.by_email(tx, email)
-        # Looked for in any case, so that an unknown person costs what a known one does.
-        places = await users.places(tx, user.id if user is not None else uuid4())
-    is_right = await passwords.is_right(user.password_hash if user is not None else None, password)
-    is_somebody = bool(places or link) or (user is not None and user.is_platform_admin)
-    if user is None or not is_right or user.is_disabled or not is_somebody:
+    found = await _somebody(await credentials.owners(email, password), has_link=bool(link))
+    if found is None:
         await attempts.count_failure(address)
         raise NotSignedIn(_WRONG)
+    user, places = found
     await attempts.forget_attempts(email)
     if link:
         user, place = await _join(user, link, new_password)
@@ -131,10 +127,26 @@ async def sign_in(
     )
 
 
+_Places = Sequence[tuple[MembershipTable, TenantTable]]
+
+
+async def _somebody(owners: Sequence[UserTable], *, has_link: bool) -> tuple[UserTable, _Places] | None:
+    """The first of these people who may go somewhere, and where."""
+    async with system_transaction(readonly=True) as tx:
+        for user in owners:
+            places = await users.places(tx, user.id)
+            if places or has_link or user.is_platform_admin:
+                return user, places
+    return None
+
+
 async def redeem_link(
     token: str, password: str, *, address: str = "", user_agent: str = "", previous_token: str | None = None
 ) -> SignIn:
     """Set a password with a one-time link and begin a session. Earlier sessions of the person end.
+
+    Who is invited and gives the password of an account they have joins with that account: with two of one address and
+    one password they could never choose where to go.
 
     Args:
         token: the link's secret.
@@ -151,7 +163,11 @@ async def redeem_link(
     """
     password_hash = await hash_password(password)
     await attempts.count_attempt(f"link:{tokens.hash_of(token)}", address)
-    places: list[tuple[MembershipTable, TenantTable]] = []
+    if (email := await _own_already(token, password, address)) is not None:
+        return await sign_in(
+            email, password, address=address, user_agent=user_agent, previous_token=previous_token, link=token
+        )
+    places: _Places = []
     async with system_transaction() as tx:
         opened = await one_time_links.open_link(tx, token)
         _refuse_password(opened)
@@ -178,9 +194,28 @@ async def redeem_link(
     )
 
 
-async def _note_password(
-    opened: OpenedLink, places: Sequence[tuple[MembershipTable, TenantTable]], address: str
-) -> None:
+async def _own_already(token: str, password: str, address: str) -> str | None:
+    """The invited address, where the password is that of somebody who has it; else None.
+
+    Raises:
+        InvalidInput: it is, and an admin chose it: two people of one address and password could not be told apart.
+    """
+    async with system_transaction(readonly=True) as tx:
+        opened = await one_time_links.open_link(tx, token)
+    if opened is None or opened.kind != "invite":
+        return None
+    try:
+        # A guess like any other: whoever makes links must not find passwords with them.
+        await attempts.count_attempt(opened.user.email, address)
+    except RateLimited:
+        return None
+    owners = await credentials.owners(opened.user.email, password)
+    if owners and owners[0].is_password_given:
+        raise InvalidInput("An admin chose this password for you elsewhere. Choose another one.", param="password")
+    return opened.user.email if owners else None
+
+
+async def _note_password(opened: OpenedLink, places: _Places, address: str) -> None:
     place = opened.place or next((place for place, _ in places), None)
     if place is None:
         return
@@ -212,26 +247,35 @@ async def _join(user: UserTable, link: str, new_password: str | None) -> tuple[U
     password_hash = await hash_password(new_password, param="new_password") if new_password else None
     async with system_transaction() as tx:
         opened = await one_time_links.open_link(tx, link)
-        if opened is None or opened.place is None or opened.user.id != user.id:
+        joining = await users.by_id(tx, user.id)
+        if opened is None or opened.place is None or joining is None or not _is_for(opened, joining):
             raise NotSignedIn(one_time_links.GONE)
         _refuse_password(opened)
-        if opened.user.is_password_given and password_hash is None:
+        if joining.is_password_given and password_hash is None:
             raise InvalidInput("An admin chose your password. To join, choose one of your own.", param="new_password")
         if not await link_rows.use(tx, opened.row.id):
             raise NotSignedIn(one_time_links.GONE)
-        opened.place.accepted_at = utc_now()
+        place = opened.place
+        if opened.user.id != joining.id:
+            place = await memberships.hand_over(tx, place, opened.user, joining.id)
+        place.accepted_at = utc_now()
         if password_hash is not None:
-            opened.user.password_hash, opened.user.is_password_given = password_hash, False
-            await sessions.revoke_all(tx, user.id)
+            joining.password_hash, joining.is_password_given = password_hash, False
+            await sessions.revoke_all(tx, joining.id)
     forget_cached_actors()
-    async with transaction(rights.person(opened.user, opened.place, tenant_id=opened.place.tenant_id)) as tx:
-        await audit.write(tx, "invitation.accepted", user.id, email=user.email)
-    return opened.user, opened.place
+    async with transaction(rights.person(joining, place, tenant_id=place.tenant_id)) as tx:
+        await audit.write(tx, "invitation.accepted", joining.id, email=joining.email, invited_as=opened.user.id)
+    return joining, place
+
+
+def _is_for(opened: OpenedLink, user: UserTable) -> bool:
+    # Somebody invited who never came in is an address and nothing else: whoever has it may take the place.
+    return opened.user.id == user.id or (opened.kind == "invite" and opened.user.email == user.email)
 
 
 async def _entry(
     user: UserTable,
-    places: Sequence[tuple[MembershipTable, TenantTable]],
+    places: _Places,
     *,
     wanted: MembershipTable | None = None,
 ) -> tuple[UUID, MembershipTable | None]:

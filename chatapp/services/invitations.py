@@ -1,6 +1,8 @@
 """How people come into a tenant: added with a password, or invited by a link; and how they get a new password.
 
-The answer to an admin is the same whether the address is somebody's already or not.
+Whoever is added or invited is somebody of this tenant alone, whoever has the same address elsewhere. So nobody can
+hold an address that another tenant wants to invite, and the answer to an admin says nothing of other tenants. Who has
+an account already joins with it through the link, and then is one person in both.
 """
 
 from __future__ import annotations
@@ -48,10 +50,10 @@ async def invite(
     Args:
         actor: who invites.
         tenant_id: the tenant in the address.
-        email: the person's address; they may have an account already, then they join with their own password.
+        email: the person's address; with the link they set a password or join with an account they have.
         roles: what they will be.
-        name: what they are called; an account they have keeps its own.
-        password: for a new account, which can be used at once; an account there is already is invited all the same.
+        name: what they are called; an account they join with keeps its own.
+        password: they can use it at once, and no link is made; it opens this tenant alone.
 
     Raises:
         NotPermitted: the actor may not change the tenant's settings.
@@ -62,41 +64,42 @@ async def invite(
     there = await acting_in(actor, tenant_id, Permission.ADMIN)
     email, wanted = valid_email(email), valid_roles(roles)
     name = valid_name(name) if name.strip() else email.partition("@")[0]
-    # Hashed whether it will be used or not: the time it takes must not tell that there is an account.
     password_hash = await passwords.hash_password(password) if password is not None else None
     async with transaction(there) as tx:
-        user, is_new = await _find_or_add(tx, email, name, password_hash)
-        place = await _add_place(tx, user, wanted, is_accepted=is_new and password_hash is not None)
-        link = await _invitation(tx, user.id) if place.accepted_at is None else None
+        # One after the other: an address has one place in a tenant.
+        await memberships.lock_tenant(tx)
+        await _refuse_twice(tx, email)
+        user = await _add(tx, email, name, password_hash, wanted)
+        link = await _invitation(tx, user.id) if password_hash is None else None
         action = "user.invited" if link else "user.added"
         await audit.write(tx, action, user.id, after={"email": email, "roles": wanted})
     return Invited(user.id, email, tuple(wanted), "invited" if link else "active", link)
 
 
-async def _find_or_add(tx: Transaction, email: str, name: str, password_hash: str | None) -> tuple[UserTable, bool]:
-    user = await users.by_email(tx, email)
-    if user is not None:
-        return user, False
-    user = UserTable(email=email, name=name, password_hash=password_hash, is_password_given=password_hash is not None)
-    await users.add(tx, user)
-    return user, True
-
-
-async def _add_place(tx: Transaction, user: UserTable, roles: list[str], *, is_accepted: bool) -> MembershipTable:
-    existing = await users.place_in(tx, user.id, tx.tenant_id)
-    if existing is not None and existing.accepted_at is None:
+async def _refuse_twice(tx: Transaction, email: str) -> None:
+    _, place = await users.in_tenant(tx, email, tx.tenant_id)
+    if place is not None and place.accepted_at is None:
         raise Conflict("This person was invited already. Make a new link instead.", param="email")
-    if existing is not None:
+    if place is not None:
         raise Conflict("This person is here already.", param="email")
-    place = MembershipTable(
-        tenant_id=tx.tenant_id,
-        user_id=user.id,
-        roles=roles,
-        invited_by=tx.actor.user_id if tx.actor else None,
-        accepted_at=utc_now() if is_accepted else None,
+
+
+async def _add(tx: Transaction, email: str, name: str, password_hash: str | None, roles: list[str]) -> UserTable:
+    is_here = password_hash is not None
+    user = UserTable(email=email, name=name, password_hash=password_hash, is_password_given=is_here)
+    tx.session.add(user)
+    await tx.session.flush()
+    tx.session.add(
+        MembershipTable(
+            tenant_id=tx.tenant_id,
+            user_id=user.id,
+            roles=roles,
+            invited_by=tx.actor.user_id if tx.actor else None,
+            accepted_at=utc_now() if is_here else None,
+        )
     )
-    await users.add(tx, place)
-    return place
+    await tx.session.flush()
+    return user
 
 
 async def _invitation(tx: Transaction, user_id: UUID) -> str:

@@ -31,8 +31,8 @@ _WELL_KNOWN = "/.well-known/openid-configuration"
 PROBLEMS = {
     "disabled": "This account is disabled here. Ask an admin of your organisation.",
     "domain": "Addresses like yours are not let in through this provider. Sign in with your organisation's address.",
-    "elsewhere": "Your address has an account in another organisation here, so it cannot join by itself. Ask an admin "
-    "of your organisation to invite you.",
+    "elsewhere": "Your account is used in another organisation too and has no password to show that it is yours. Ask a "
+    "platform admin for a link that sets one.",
     "expired": "Signing in took too long, or was begun in another tab. Try again.",
     "denied": "Your organisation's provider did not let you in, or you went back. Try again.",
     "no_role": "Your organisation has given you no access here yet. Ask an admin of your organisation.",

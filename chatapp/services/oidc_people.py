@@ -1,8 +1,8 @@
 """From what an identity provider says about somebody to a person of ours, their roles and their groups.
 
 Whoever runs a tenant chooses its provider and so what it says. Therefore it says nothing about anybody outside the
-tenant: an address alone takes over no account that belongs elsewhere too, and none of a platform admin. Who has such
-an account proves once with its password that it is theirs.
+tenant: who has the same address elsewhere is somebody else, and of the tenant's own people an address alone takes
+over nobody who is elsewhere too, and no platform admin. They prove once with their password that it is them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import UUID
 from chatapp.domain import Actor, Role, utc_now
 from chatapp.services import authentication
 from chatapp.services.oidc_client import SignInFailed
-from chatapp.store import audit, identity_providers, sessions, users
+from chatapp.store import audit, identity_providers, memberships, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import IdentityProviderTable, IdentityTable, MembershipTable, UserTable
 
@@ -45,8 +45,8 @@ class Found:
     """Whom the provider means."""
 
     kind: Literal["known", "new", "link", "prove"]
-    """`known`: signed in with it before. `new`: nobody has the address. `link`: the address belongs to somebody of
-    this tenant alone. `prove`: it belongs to somebody who has to show with a password that it is theirs."""
+    """`known`: signed in with it before. `new`: nobody of this tenant has the address. `link`: somebody of this tenant
+    alone has it. `prove`: somebody has it who is elsewhere too, and has to show with a password that it is them."""
     user: UserTable | None = None
 
 
@@ -107,17 +107,12 @@ async def find(provider: IdentityProviderTable, who: Claimed) -> Found:
             return _unless_disabled("known", user, await _place(tx, user, provider))
         if not who.email or not who.is_verified:
             raise SignInFailed("unverified", "address missing or not verified")
-        user = await users.by_email(tx, who.email)
+        # Whoever has the address in other tenants is no business of this one's provider.
+        user, place = await users.in_tenant(tx, who.email, provider.tenant_id)
         if user is None:
             return _new(provider)
-        place = await _place(tx, user, provider)
-        if place is None and not await users.has_joined(tx, user.id):
-            _new(provider)
-            return _unless_disabled("link", user, None)
         is_elsewhere = await users.is_elsewhere(tx, user.id, provider.tenant_id)
-    is_ours = place is not None and not is_elsewhere and not user.is_platform_admin
-    if place is None:
-        _new(provider)
+    is_ours = not is_elsewhere and not user.is_platform_admin
     if not is_ours and user.password_hash is None:
         raise SignInFailed("elsewhere", "the person belongs elsewhere and has no password to prove it with")
     return _unless_disabled("link" if is_ours else "prove", user, place)
@@ -182,6 +177,7 @@ async def bring_in(provider: IdentityProviderTable, who: Claimed, found: Found) 
     async with transaction(there) as tx:
         # One sign-in through a provider after the other: two of the same new person make one person.
         await identity_providers.get(tx, provider.id, for_update=True)
+        await memberships.lock_tenant(tx)
         user = await _linked(tx, provider, who, found)
         place = await users.place_in(tx, user.id, provider.tenant_id)
         if place is None:
@@ -224,8 +220,8 @@ async def _linked(tx: Transaction, provider: IdentityProviderTable, who: Claimed
 
 
 async def _created(tx: Transaction, who: Claimed) -> UserTable:
-    if await users.by_email(tx, who.email) is not None:
-        # An account of this address came into being since it was looked for: it is not the provider's to give.
+    if (await users.in_tenant(tx, who.email, tx.tenant_id))[0] is not None:
+        # Somebody of this address came here since they were looked for, and has not been looked at.
         raise SignInFailed("expired", "an account of the address was made meanwhile")
     user = UserTable(email=who.email, name=who.name or who.email.partition("@")[0])
     tx.session.add(user)

@@ -36,12 +36,13 @@ async def create_or_reset_admin(
     email = valid_email(email)
     password_hash = await passwords.hash_password(password) if password is not None else None
     async with system_transaction() as tx:
+        await users.lock_first_admin(tx)
         tenant = await users.first_tenant(tx)
         if tenant is None:
             tenant = TenantTable(name="Default")
             tx.session.add(tenant)
             await tx.session.flush()
-        user = await users.by_email(tx, email)
+        user = await _admin_to_be(tx, email, tenant.id)
         if user is None:
             user = UserTable(email=email, name=email.partition("@")[0], is_platform_admin=True)
             tx.session.add(user)
@@ -62,6 +63,13 @@ async def create_or_reset_admin(
     return actor, (await new_sign_in_link(settings, user.id) if password is None else None)
 
 
+async def _admin_to_be(tx: Transaction, email: str, tenant_id: UUID) -> UserTable | None:
+    # An address may be somebody else's elsewhere: of the first tenant, or a platform admin's, and nobody's otherwise.
+    user, _ = await users.in_tenant(tx, email, tenant_id)
+    found = await users.with_email(tx, email)
+    return found[0] if found and found[0].is_platform_admin else user
+
+
 async def admin_actor(email: str | None = None) -> Actor:
     """The person in whose name a command runs: the one with this address, or the installation's first admin.
 
@@ -69,11 +77,12 @@ async def admin_actor(email: str | None = None) -> Actor:
         NotFound: there is no such person.
     """
     async with system_transaction(readonly=True) as tx:
-        user = await users.by_email(tx, email) if email else await users.first_admin(tx)
-        places = await users.memberships(tx, user.id) if user else []
-    if user is None or not places:
+        found = await users.with_email(tx, email) if email else [await users.first_admin(tx)]
+        places = [(user, place) for user in found if user for place in await users.memberships(tx, user.id)]
+    if not places:
         raise NotFound("There is nobody with this address." if email else "There is no admin yet.")
-    return rights.person(user, places[0], tenant_id=places[0].tenant_id)
+    user, place = places[0]
+    return rights.person(user, place, tenant_id=place.tenant_id)
 
 
 def valid_email(email: str) -> str:

@@ -204,6 +204,34 @@ def _of(table: type, tenant_id: UUID) -> ColumnElement[bool]:
     return col(table.tenant_id) == tenant_id  # pyright: ignore[reportAttributeAccessIssue]
 
 
+async def hand_over(tx: Transaction, place: MembershipTable, invited: UserTable, user_id: UUID) -> MembershipTable:
+    """Give the place of somebody who was invited and never came to a person of the same address.
+
+    What was given to the place meanwhile, groups, grants and keys, goes with it. System transactions only.
+
+    Args:
+        tx: the transaction.
+        place: the invited one, in a tenant where the person has none.
+        invited: whose it was; they are forgotten.
+        user_id: whose it is from now on.
+
+    Returns:
+        the place in its new form.
+    """
+    kept = place.model_dump(include={"tenant_id", "roles", "is_managed", "invited_by", "created_at"})
+    new = MembershipTable(**kept, user_id=user_id)
+    tx.session.add(new)
+    await tx.session.flush()
+    for table in (GroupMemberTable, CollectionGrantTable, ApiKeyTable):
+        values = {"user_id": user_id} | ({"subject": str(user_id)} if table is CollectionGrantTable else {})
+        of_place = and_(_of(table, place.tenant_id), col(table.user_id) == invited.id)
+        await tx.session.execute(update(table).where(of_place).values(**values))
+    await tx.session.delete(place)
+    await tx.session.delete(invited)
+    await tx.session.flush()
+    return new
+
+
 async def delete_if_nobody(tx: Transaction, user_id: UUID) -> bool:
     """Forget a person who never came in and is in no tenant (any more): their address is nobody's business then.
 

@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, or_, select
 
-from chatapp.errors import Conflict
 from chatapp.store.database import Transaction
-from chatapp.store.tables import IdentityTable, MembershipTable, TenantTable, UserTable
+from chatapp.store.tables import IdentityTable, MembershipTable, SessionTable, TenantTable, UserTable
+
+_FIRST_ADMIN_LOCK = 7_023_515
+"""Any number, the same for every process: PostgreSQL's name of the lock."""
 
 
-async def by_email(tx: Transaction, email: str) -> UserTable | None:
-    """The person with this address, in any tenant. System transactions only.
+async def with_email(tx: Transaction, email: str) -> list[UserTable]:
+    """Everybody with this address, in any tenant: platform admins first, then the oldest. System transactions only.
 
     Args:
         tx: a system transaction.
         email: in any case; addresses are kept in lower case.
     """
-    statement = select(UserTable).where(col(UserTable.email) == email.strip().lower())
-    return (await tx.session.execute(statement)).scalar_one_or_none()
+    statement = (
+        select(UserTable)
+        .where(col(UserTable.email) == email.strip().lower())
+        .order_by(col(UserTable.is_platform_admin).desc(), col(UserTable.created_at), col(UserTable.id))
+    )
+    return list((await tx.session.execute(statement)).scalars())
 
 
-async def add(tx: Transaction, row: UserTable | MembershipTable) -> None:
-    """Write a new person, or a new place of one.
+async def in_tenant(
+    tx: Transaction, email: str, tenant_id: UUID
+) -> tuple[UserTable, MembershipTable] | tuple[None, None]:
+    """The person with this address who has a place in a tenant, and the place; they may be invited only.
 
-    Raises:
-        Conflict: somebody else has just written the same; the transaction is lost.
+    Args:
+        tx: a transaction in the tenant, or a system one.
+        email: in any case.
+        tenant_id: the tenant.
     """
-    tx.session.add(row)
-    try:
-        await tx.session.flush()
-    except IntegrityError as error:
-        raise Conflict("This person was added by somebody else just now. Reload the list.", param="email") from error
+    statement = (
+        select(UserTable, MembershipTable)
+        .join(MembershipTable, col(MembershipTable.user_id) == col(UserTable.id))
+        .where(col(UserTable.email) == email.strip().lower(), col(MembershipTable.tenant_id) == tenant_id)
+        .order_by(col(MembershipTable.created_at), col(MembershipTable.id))
+    )
+    row = (await tx.session.execute(statement)).first()
+    return (None, None) if row is None else (row[0], row[1])
+
+
+async def last_seen(tx: Transaction, user_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When each of these people used the product last, in any tenant; who never did is not there.
+
+    System transactions only.
+    """
+    statement = (
+        select(SessionTable.user_id, func.max(col(SessionTable.last_seen_at)))
+        .where(col(SessionTable.user_id).in_(user_ids))
+        .group_by(col(SessionTable.user_id))
+    )
+    return {user_id: moment for user_id, moment in (await tx.session.execute(statement)).all()}
+
+
+async def lock_first_admin(tx: Transaction) -> None:
+    """Let no other process make the installation's first admin meanwhile; SQLite's write lock does it by itself."""
+    if tx.session.get_bind().dialect.name == "postgresql":
+        await tx.session.execute(select(func.pg_advisory_xact_lock(_FIRST_ADMIN_LOCK)))
 
 
 async def by_id(tx: Transaction, user_id: UUID) -> UserTable | None:

@@ -11,6 +11,7 @@ from tests.architecture.source import Function, Module, modules_in
 _TENANTLESS_SERVICES = {
     "actors": "finds out who is there",
     "authentication": "before anybody is known",
+    "breaker_watch": "a process's own breakers, in nobody's name",
     "credentials": "before anybody is known",
     "csv_export": "its argument is a service that was given an actor",
     "doctor": "about the installation, not about a tenant",
@@ -48,6 +49,7 @@ _STORE_QUERIES = (
     "api_keys",
     "audit_chain",
     "audit_list",
+    "breakers",
     "catalog",
     "chunks",
     "collections",

@@ -9,7 +9,7 @@ from sqlmodel import col, select, update
 
 from chatapp.domain import Actor, Permission, Role, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted, NotSignedIn
-from chatapp.services import account, authentication, invitations, memberships, one_time_links
+from chatapp.services import account, authentication, groups, invitations, keys, memberships, one_time_links
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import MembershipTable, OneTimeLinkTable, SessionTable, TenantTable, UserTable
 from tests.fixtures.people import MakeActor
@@ -84,7 +84,7 @@ async def test_a_new_link_ends_the_one_before_in_this_tenant_only(actor: Actor, 
 
     second = await invitations.renew(actor, actor.tenant_id, first.id)
 
-    assert first.id == elsewhere.id
+    assert first.id != elsewhere.id
     assert [await look(link) for link in (first.invite_link, second, elsewhere.invite_link)] == [
         None,
         "invite",
@@ -105,14 +105,10 @@ async def test_somebody_with_an_account_joins_by_signing_in(
     actor: Actor, other_actor: Actor, set_password: SetPassword, actions_of: ActionsOf
 ) -> None:
     await set_password(other_actor)
-    invited = await invitations.invite(
-        actor, actor.tenant_id, email=other_actor.email, roles=["reviewer"], name="X", password=OTHERS
-    )
+    invited = await invitations.invite(actor, actor.tenant_id, email=other_actor.email, roles=["reviewer"], name="X")
     token = token_of(invited.invite_link)
 
     assert (await authentication.sign_in(other_actor.email, PASSWORD)).actor.tenant_id == other_actor.tenant_id
-    with pytest.raises(Conflict):
-        await authentication.redeem_link(token, OTHERS)
     with pytest.raises(NotSignedIn):
         await authentication.sign_in(other_actor.email, OTHERS, link=token)
     begun = await authentication.sign_in(other_actor.email, PASSWORD, link=token)
@@ -163,7 +159,7 @@ async def test_an_account_one_tenants_admin_made_does_not_open_another(actor: Ac
     )
     invited = await invitations.invite(other_actor, other_actor.tenant_id, email="victim@example.org", roles=["admin"])
     token = token_of(invited.invite_link)
-    assert made.id == invited.id
+    assert made.id != invited.id
 
     begun = await authentication.sign_in("victim@example.org", PASSWORD)
     with pytest.raises(NotFound):
@@ -180,43 +176,102 @@ async def test_an_account_one_tenants_admin_made_does_not_open_another(actor: Ac
         await authentication.sign_in("victim@example.org", PASSWORD)
 
 
-async def test_a_link_one_tenants_admin_holds_does_not_open_another(actor: Actor, other_actor: Actor) -> None:
+async def test_an_address_held_in_one_tenant_is_free_in_another(actor: Actor, other_actor: Actor) -> None:
+    """The squatter: an admin invites an address and opens the invitation, so that nobody else can use the address."""
     mine = await invitations.invite(actor, actor.tenant_id, email="victim@example.org", roles=["member"])
     theirs = await invitations.invite(other_actor, other_actor.tenant_id, email="victim@example.org", roles=["admin"])
-    begun = await authentication.redeem_link(token_of(mine.invite_link), PASSWORD)
+    squatter = await authentication.redeem_link(token_of(mine.invite_link), PASSWORD)
 
-    with pytest.raises(NotFound):
-        await account.switch_tenant(begun.actor, other_actor.tenant_id, token=begun.token)
+    assert await look(theirs.invite_link) == "invite"
+    victim = await authentication.redeem_link(token_of(theirs.invite_link), OTHERS)
 
-    assert await look(theirs.invite_link) == "join"
+    assert victim.actor.user_id != squatter.actor.user_id
+    for begun, there in ((squatter, other_actor), (victim, actor)):
+        with pytest.raises(NotFound):
+            await account.switch_tenant(begun.actor, there.tenant_id, token=begun.token)
+    for password, tenant_id in ((PASSWORD, actor.tenant_id), (OTHERS, other_actor.tenant_id)):
+        again = await authentication.sign_in("victim@example.org", password)
+        assert again.actor.tenant_id == tenant_id
+    async with system_transaction(readonly=True) as tx:
+        places = (await tx.session.execute(select(MembershipTable.tenant_id, MembershipTable.user_id))).all()
+    assert (other_actor.tenant_id, squatter.actor.user_id) not in places
+    assert (actor.tenant_id, victim.actor.user_id) not in places
 
 
-async def test_an_invitation_sets_no_password_of_who_is_somebody_already(
-    actor: Actor, other_actor: Actor, make_actor: MakeActor
+async def test_who_gives_the_password_they_have_joins_with_it(
+    actor: Actor, other_actor: Actor, set_password: SetPassword
 ) -> None:
-    """Somebody who only ever signs in through an identity provider has no password to take away, nor to be given."""
-    person = await make_actor(MEMBER, tenant=other_actor.tenant_id)
-    invited = await invitations.invite(actor, actor.tenant_id, email=person.email, roles=["member"])
+    await set_password(other_actor)
+    invited = await invitations.invite(actor, actor.tenant_id, email=other_actor.email, roles=["member"])
 
-    with pytest.raises(Conflict):
-        await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
+    begun = await authentication.redeem_link(token_of(invited.invite_link), PASSWORD)
 
-    with pytest.raises(NotSignedIn):
-        await authentication.sign_in(person.email, PASSWORD)
+    own = await account.describe(begun.actor)
+    assert (begun.actor.user_id, begun.actor.tenant_id) == (other_actor.user_id, actor.tenant_id)
+    assert {each.id for each in own.tenants} == {actor.tenant_id, other_actor.tenant_id}
 
 
+async def test_links_are_no_way_to_guess_passwords(actor: Actor, other_actor: Actor, set_password: SetPassword) -> None:
+    """Whoever may invite can make as many links as they like, and open them."""
+    await set_password(other_actor, OTHERS)
+    for number in range(7):
+        guess = OTHERS if number == 6 else f"a wrong password, number {number}"
+        invited = await invitations.invite(actor, actor.tenant_id, email=other_actor.email, roles=["member"])
+        begun = await authentication.redeem_link(token_of(invited.invite_link), guess)
+        assert begun.actor.user_id == invited.id
+        await memberships.remove_user(actor, actor.tenant_id, invited.id)
+
+
+async def test_what_an_invited_place_was_given_goes_to_who_joins_with_it(
+    actor: Actor, other_actor: Actor, set_password: SetPassword
+) -> None:
+    await set_password(other_actor)
+    invited = await invitations.invite(actor, actor.tenant_id, email=other_actor.email, roles=["content_owner"])
+    group = await groups.create(actor, name="Editors", description="")
+    await groups.add_members(actor, group.id, [invited.id])
+    key = await keys.create(actor, name="Theirs", scopes=["use:chat"], user_id=invited.id)
+
+    await authentication.sign_in(other_actor.email, PASSWORD, link=token_of(invited.invite_link))
+
+    assert other_actor.user_id is not None
+    found = await memberships.get_user(actor, actor.tenant_id, other_actor.user_id)
+    assert ([each.name for each in found.groups], found.key_count) == (["Editors"], 1)
+    assert found.user.roles == ("content_owner",)
+    acting = await authentication.actor_of_key(key.key)
+    assert acting is not None
+    assert (acting.user_id, acting.tenant_id) == (other_actor.user_id, actor.tenant_id)
+    with pytest.raises(NotFound):
+        await memberships.get_user(actor, actor.tenant_id, invited.id)
+    async with system_transaction(readonly=True) as tx:
+        assert await tx.session.get(UserTable, invited.id) is None
+
+
+@pytest.mark.parametrize("password", [None, OTHERS])
 @pytest.mark.parametrize("email", ["known@example.org", "unknown@example.org"])
 async def test_an_admin_is_told_the_same_of_who_has_an_account_and_who_has_none(
-    actor: Actor, other_actor: Actor, make_actor: MakeActor, email: str
+    actor: Actor,
+    other_actor: Actor,
+    make_actor: MakeActor,
+    set_password: SetPassword,
+    email: str,
+    password: str | None,
 ) -> None:
-    await make_actor(MEMBER, tenant=other_actor.tenant_id, email="known@example.org")
+    known = await make_actor(MEMBER, tenant=other_actor.tenant_id, email="known@example.org")
+    await set_password(known)
 
-    invited = await invitations.invite(actor, actor.tenant_id, email=email, roles=["member"], name="Somebody")
+    invited = await invitations.invite(
+        actor, actor.tenant_id, email=email, roles=["member"], name="Somebody", password=password
+    )
     seen = (await memberships.get_user(actor, actor.tenant_id, invited.id)).user
 
-    assert (invited.status, invited.roles, bool(invited.invite_link)) == ("invited", ("member",), True)
-    assert (seen.name, seen.status, seen.last_seen_at, seen.is_platform_admin) == ("", "invited", None, False)
+    status, name = ("active", "Somebody") if password else ("invited", "")
+    assert (invited.status, invited.roles, bool(invited.invite_link)) == (status, ("member",), password is None)
+    assert (seen.name, seen.status, seen.last_seen_at, seen.is_platform_admin) == (name, status, None, False)
+    assert await look(invited.invite_link) == "invite" if invited.invite_link else password
     assert (await memberships.list_users(actor, actor.tenant_id, {"name.has": "Test Person", "q": email})).items == []
+    assert (await authentication.sign_in("known@example.org", PASSWORD)).actor.user_id == known.user_id
+    if password:
+        assert (await authentication.sign_in(email, password)).actor.tenant_id == actor.tenant_id
 
 
 async def test_nobody_is_invited_twice(actor: Actor, make_actor: MakeActor) -> None:

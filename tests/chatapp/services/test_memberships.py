@@ -310,15 +310,16 @@ async def test_a_withdrawn_invitation_leaves_no_address_behind(
 ) -> None:
     nobody = await invitations.invite(actor, actor.tenant_id, email="nobody@example.org", roles=["member"])
     somebody = await make_actor(MEMBER, tenant=other_actor.tenant_id, email="somebody@example.org")
-    await invitations.invite(actor, actor.tenant_id, email="somebody@example.org", roles=["member"])
+    same = await invitations.invite(actor, actor.tenant_id, email="somebody@example.org", roles=["member"])
 
-    for user_id in (nobody.id, id_of(somebody)):
+    for user_id in (nobody.id, same.id):
         await memberships.remove_user(actor, actor.tenant_id, user_id)
 
     async with system_transaction(readonly=True) as tx:
-        emails = set((await tx.session.execute(select(UserTable.email))).scalars())
-    assert "nobody@example.org" not in emails
-    assert "somebody@example.org" in emails
+        rows = (await tx.session.execute(select(UserTable.email, UserTable.id))).all()
+    found = {email: user_id for email, user_id in rows}
+    assert "nobody@example.org" not in found
+    assert found["somebody@example.org"] == somebody.user_id
 
 
 async def test_a_tenants_sign_ins_end_at_once(

@@ -412,24 +412,31 @@ async def test_an_invited_person_arrives(
 
 
 async def also_in(tenant_id: UUID, actor: Actor) -> None:
+    """Their place in a further tenant, whose provider says what they are there."""
     async with system_transaction() as tx:
-        tx.session.add(
-            MembershipTable(tenant_id=tenant_id, user_id=actor.user_id, roles=["admin"], accepted_at=utc_now())
-        )
+        place = MembershipTable(tenant_id=tenant_id, user_id=actor.user_id, roles=["admin"], is_managed=True)
+        place.accepted_at = utc_now()
+        tx.session.add(place)
 
 
-async def test_an_account_of_another_tenant_is_not_taken_over(
-    identity_provider: IdentityProvider, add_provider: AddProvider, actor: Actor, other_actor: Actor
+@pytest.mark.parametrize("has_password", [True, False])
+async def test_who_has_the_address_in_another_tenant_is_somebody_else(
+    identity_provider: IdentityProvider,
+    add_provider: AddProvider,
+    actor: Actor,
+    other_actor: Actor,
+    has_password: bool,
 ) -> None:
-    await set_password(other_actor)
+    """Neither can a provider take an account of another tenant, nor another tenant's account keep anybody out."""
+    if has_password:
+        await set_password(other_actor)
     provider_id = await add_provider()
     identity_provider.person = Person(email=other_actor.email)
 
-    done, _ = await oidc.finish(*await leave(provider_id))
+    begun = await sign_in(provider_id)
 
-    assert isinstance(done, ToProve)
-    assert done.email == other_actor.email
-    assert await rows(IdentityTable) == []
+    assert begun.actor.user_id != other_actor.user_id
+    assert (begun.actor.tenant_id, begun.actor.email) == (actor.tenant_id, other_actor.email)
     places = [place.tenant_id for place in await rows(MembershipTable) if place.user_id == other_actor.user_id]
     assert places == [other_actor.tenant_id]
 
@@ -458,6 +465,7 @@ async def test_a_platform_admin_is_not_taken_over(
 async def test_who_knows_the_password_joins_once_and_needs_it_no_more(
     identity_provider: IdentityProvider, add_provider: AddProvider, actor: Actor, other_actor: Actor
 ) -> None:
+    await also_in(actor.tenant_id, other_actor)
     await set_password(other_actor)
     provider_id = await add_provider(default_roles=["reviewer"])
     identity_provider.person = Person(email=other_actor.email)
@@ -478,8 +486,9 @@ async def test_who_knows_the_password_joins_once_and_needs_it_no_more(
 
 
 async def test_a_person_of_many_groups_can_prove_who_they_are(
-    identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
+    identity_provider: IdentityProvider, add_provider: AddProvider, actor: Actor, other_actor: Actor
 ) -> None:
+    await also_in(actor.tenant_id, other_actor)
     await set_password(other_actor)
     names = [f"CN=Group number {number},OU=Departments,DC=example,DC=org" for number in range(500)]
     mappings = [{"group": name, "roles": ["member"], "groups": []} for name in names[:200]]
@@ -504,8 +513,9 @@ async def test_what_was_kept_for_the_way_there_proves_nothing(
 
 
 async def test_a_password_that_an_admin_chose_proves_nothing(
-    identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
+    identity_provider: IdentityProvider, add_provider: AddProvider, actor: Actor, other_actor: Actor
 ) -> None:
+    await also_in(actor.tenant_id, other_actor)
     await set_password(other_actor)
     await change(UserTable, col(UserTable.id) == other_actor.user_id, is_password_given=True)
     identity_provider.person = Person(email=other_actor.email)
@@ -520,8 +530,9 @@ async def test_a_password_that_an_admin_chose_proves_nothing(
 
 
 async def test_guessing_the_password_is_limited(
-    identity_provider: IdentityProvider, add_provider: AddProvider, other_actor: Actor
+    identity_provider: IdentityProvider, add_provider: AddProvider, actor: Actor, other_actor: Actor
 ) -> None:
+    await also_in(actor.tenant_id, other_actor)
     await set_password(other_actor)
     identity_provider.person = Person(email=other_actor.email)
     done, _ = await oidc.finish(*await leave(await add_provider()))

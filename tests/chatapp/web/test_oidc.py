@@ -8,11 +8,11 @@ import httpx
 import pytest
 from sqlmodel import col, update
 
-from chatapp.domain import Actor
+from chatapp.domain import Actor, utc_now
 from chatapp.services import authentication
 from chatapp.settings import get_settings
 from chatapp.store.database import system_transaction
-from chatapp.store.tables import TenantTable, UserTable
+from chatapp.store.tables import MembershipTable, TenantTable, UserTable
 from chatapp.web.app import create_api, edge
 from tests.fixtures.credentials import ORIGIN
 from tests.fixtures.identity_provider import AddProvider
@@ -131,11 +131,18 @@ async def test_what_an_address_can_use_is_said_alike_whether_it_has_an_account(
 
 
 async def test_an_account_that_belongs_elsewhere_wants_its_password_once(
-    client: httpx.AsyncClient, provider_id: UUID, identity_provider: IdentityProvider, make_actor: MakeActor
+    client: httpx.AsyncClient,
+    provider_id: UUID,
+    identity_provider: IdentityProvider,
+    actor: Actor,
+    make_actor: MakeActor,
 ) -> None:
     elsewhere = await make_actor(email="grace@example.org")
     password_hash = await authentication.hash_password(PASSWORD)
     async with system_transaction() as tx:
+        place = MembershipTable(tenant_id=actor.tenant_id, user_id=elsewhere.user_id, roles=["member"])
+        place.accepted_at = utc_now()
+        tx.session.add(place)
         await tx.session.execute(
             update(UserTable).where(col(UserTable.id) == elsewhere.user_id).values(password_hash=password_hash)
         )
