@@ -151,6 +151,7 @@ async def create(
             created_by=actor.user_id or actor.key_id,
             expires_at=expires_at,
         )
+        await _hold_to_present(tx, row, user)
         tx.session.add(row)
         await audit.write(tx, "key.created", row.id, after=_facts(row))
     return _created(row, key)
@@ -190,7 +191,7 @@ async def rotate(actor: Actor, key_id: UUID, *, grace_hours: float = 0.0) -> Cre
     """Put a new key in the place of one; name, scopes, owner and end stay.
 
     Args:
-        actor: who rotates it, and so comes to know the new key.
+        actor: who rotates it, and so comes to know the new key; it is held to what its person is now.
         key_id: which.
         grace_hours: how long the key before opens too, 0 to 168.
 
@@ -215,6 +216,7 @@ async def rotate(actor: Actor, key_id: UUID, *, grace_hours: float = 0.0) -> Cre
         row.previous_expires_at = utc_now() + timedelta(hours=grace_hours) if grace_hours else None
         row.key_hash, row.prefix = key_hash, key[:_PREFIX_CHARACTERS]
         row.created_by = actor.user_id or actor.key_id
+        await _hold_to_present(tx, row, user)
         await audit.write(tx, "key.rotated", row.id, name=row.name, grace_hours=grace_hours)
     authentication.forget_cached_actors()
     return _created(row, key)
@@ -247,8 +249,7 @@ async def find_owner(actor: Actor, email: str) -> UUID:
     """
     actor.require(Permission.ADMIN)
     async with transaction(actor, readonly=True) as tx:
-        user = await users.by_email(tx, email)
-        place = await users.place_in(tx, user.id, tx.tenant_id) if user is not None else None
+        _, place = await users.in_tenant(tx, email, tx.tenant_id)
     if place is None:
         raise InvalidInput("Nobody in this tenant has this address.", param="email")
     return place.user_id
@@ -296,6 +297,7 @@ async def create_key(
             scopes=known,
             expires_at=utc_now() + timedelta(days=expires_in_days) if expires_in_days is not None else None,
         )
+        await _hold_to_present(tx, row, user)
         tx.session.add(row)
         await audit.write(tx, "key.created", row.id, after=_facts(row))
     return _created(row, key)
@@ -303,19 +305,20 @@ async def create_key(
 
 async def _owner(tx: Transaction, email: str | None, tenant_id: UUID | None) -> tuple[UserTable | None, UUID]:
     """The person a key of the command line is for, and the tenant it is made in."""
-    user = await users.by_email(tx, email) if email else None
-    if email and user is None:
+    found = await users.with_email(tx, email) if email else []
+    if email and not found:
         raise NotFound(f"Nobody here has the address {email}.")
-    if user is not None:
-        places = [place.tenant_id for place in await users.memberships(tx, user.id)]
-        if tenant_id is not None and tenant_id not in places:
+    places = [(user, place.tenant_id) for user in found for place in await users.memberships(tx, user.id)]
+    if found and tenant_id is not None:
+        places = [(user, place) for user, place in places if place == tenant_id]
+        if not places:
             raise NotFound(f"{email} is not in this tenant.")
-        if places:
-            return user, tenant_id or places[0]
+    if places:
+        return places[0]
     tenant = await users.first_tenant(tx)
     if tenant_id is None and tenant is None:
         raise NotFound("There is no tenant yet. Start the product once first.")
-    return user, tenant_id or tenant.id  # pyright: ignore[reportOptionalMemberAccess]
+    return found[0] if found else None, tenant_id or tenant.id  # pyright: ignore[reportOptionalMemberAccess]
 
 
 async def _person_in(tx: Transaction, user_id: UUID) -> UserTable:
@@ -324,6 +327,15 @@ async def _person_in(tx: Transaction, user_id: UUID) -> UserTable:
     if user is None:
         raise NotFound("There is no such person in this tenant.", param="user_id")
     return user
+
+
+async def _hold_to_present(tx: Transaction, row: ApiKeyTable, user: UserTable | None) -> None:
+    """Keep what the key's person is now: the key never becomes more with them."""
+    if user is None:
+        return
+    place = await users.place_in(tx, user.id, tx.tenant_id)
+    row.roles = list(place.roles) if place is not None else []
+    row.is_of_platform = user.is_platform_admin
 
 
 async def _living(tx: Transaction, key_id: UUID) -> tuple[ApiKeyTable, UserTable | None]:

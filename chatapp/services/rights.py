@@ -64,24 +64,24 @@ def person(
     )
 
 
-def key_actor(
-    row: ApiKeyTable, user: UserTable | None, place: MembershipTable | None, is_of_platform: bool = True
-) -> Actor:
+def key_actor(row: ApiKeyTable, user: UserTable | None, place: MembershipTable | None) -> Actor:
     """Who acts with a key.
 
-    A person's key never allows more than the person, of this moment; one with the scope `admin` allows a platform
-    admin to act as such. A service's key never does.
+    A person's key never allows more than the person, of this moment and of the moment it was made; one with the scope
+    `admin` allows who was a platform admin then to act as such. A service's key never does.
 
     Args:
         row: the key.
         user: the person it belongs to; None: a service.
         place: the person's place in the key's tenant.
-        is_of_platform: whether who made the key may know a platform admin's; as `store.api_keys.find` gives it.
     """
     permissions = frozenset().union(*(SCOPE_PERMISSIONS.get(scope, frozenset()) for scope in row.scopes))
     if user is not None and place is not None:
-        if "admin" in row.scopes and is_of_platform:
-            permissions |= PLATFORM_PERMISSIONS
+        of_platform = PLATFORM_PERMISSIONS if row.is_of_platform else frozenset()
+        if "admin" in row.scopes:
+            permissions |= of_platform
+        if row.roles is not None:
+            permissions &= permissions_in_place(row.roles) | of_platform
         permissions &= permissions_of(user, place.roles)
     return Actor(
         tenant_id=row.tenant_id,

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, update
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -25,10 +24,8 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """What stands for no moment where keys are sorted by one."""
 
 
-FoundKey = tuple[ApiKeyTable, UserTable | None, MembershipTable | None, bool]
-"""A living key; for a person's, the person and their place in the key's tenant; and whether it may be a platform
-admin's: its person, a platform admin or the command line made it. A key that a tenant's admin made for somebody stays
-what it was when that person becomes platform admin."""
+FoundKey = tuple[ApiKeyTable, UserTable | None, MembershipTable | None]
+"""A living key; for a person's, the person and their place in the key's tenant."""
 
 
 async def find(tx: Transaction, key_hash: str, *, now: datetime) -> FoundKey | None:
@@ -47,11 +44,9 @@ async def find_by_id(tx: Transaction, key_id: UUID, *, now: datetime) -> FoundKe
 
 
 async def _find(tx: Transaction, condition: ColumnElement[bool], *, now: datetime) -> FoundKey | None:
-    maker = aliased(UserTable)
     statement = (
-        select(ApiKeyTable, UserTable, MembershipTable, col(maker.is_platform_admin))
+        select(ApiKeyTable, UserTable, MembershipTable)
         .outerjoin(UserTable, col(UserTable.id) == col(ApiKeyTable.user_id))
-        .outerjoin(maker, col(maker.id) == col(ApiKeyTable.created_by))
         .outerjoin(
             MembershipTable,
             (col(MembershipTable.user_id) == col(ApiKeyTable.user_id))
@@ -70,10 +65,10 @@ async def _find(tx: Transaction, condition: ColumnElement[bool], *, now: datetim
     row = (await tx.session.execute(statement)).one_or_none()
     if row is None:
         return None
-    key, user, place, is_makers = row
+    key, user, place = row
     if key.user_id is not None and (user is None or user.is_disabled or place is None):
         return None
-    return key, user, place, key.created_by in (None, key.user_id) or bool(is_makers)
+    return key, user, place
 
 
 async def mark_used(tx: Transaction, key_id: UUID, *, moment: datetime) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import SQLModel, col, select, update
 
-from chatapp.domain import Actor, Role, TurnStatus, utc_now
+from chatapp.domain import Actor, Permission, Role, TurnStatus, utc_now
 from chatapp.services import authentication, collections, document_batches, documents
 from chatapp.settings import get_settings
 from chatapp.store import audit
@@ -22,10 +22,12 @@ from chatapp.store.tables import (
     ApiKeyTable,
     AuditTable,
     ConversationTable,
+    DeploymentTable,
     GroupMemberTable,
     GroupTable,
     IdentityProviderTable,
     MembershipTable,
+    ModelPriceTable,
     ModelTable,
     OneTimeLinkTable,
     ProviderTable,
@@ -102,6 +104,7 @@ async def key(actor: Actor, **values: Any) -> dict[str, str]:
         "prefix": secret[:16],
         "key_hash": key_hash,
         "scopes": ["admin"],
+        "is_of_platform": actor.may(Permission.PLATFORM),
     }
     async with system_transaction() as tx:
         tx.session.add(ApiKeyTable(**row | values))
@@ -177,6 +180,8 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
     # These belong to the installation: every tenant's admins may see them, so they carry no mark.
     served = ProviderTable(name=uuid4().hex, kind="extractive")
     model = ModelTable(name=uuid4().hex, provider_id=served.id, provider_model="extractive")
+    price = ModelPriceTable(model_id=model.id, valid_from=utc_now() + timedelta(days=1))
+    deployment = DeploymentTable(model_id=model.id, provider_id=served.id, provider_model="another")
     expires_at = utc_now() + timedelta(days=1)
     sign_in = SessionTable(**mine, token_hash=uuid4().hex, expires_at=expires_at, user_agent=mark)
     link = OneTimeLinkTable(**mine, token_hash=uuid4().hex, purpose="invite", expires_at=expires_at)
@@ -184,6 +189,8 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
         tx.session.add_all([conversation, group, provider, api_key, sign_in, link, served])
         await tx.session.flush()
         tx.session.add(model)
+        await tx.session.flush()
+        tx.session.add_all([price, deployment])
         tx.session.add(TurnTable(id=turn_id, **mine, **texts, conversation_id=conversation.id))
         tx.session.add(TraceTable(id=turn_id, **mine, question=mark, answer=mark))
         tx.session.add(GroupMemberTable(tenant_id=tenant_id, group_id=group.id, user_id=member.user_id))
@@ -203,6 +210,8 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
         "provider": provider.id,
         "model_provider": served.id,
         "model": model.id,
+        "price": price.id,
+        "deployment": deployment.id,
         "key": api_key.id,
         "session": sign_in.id,
         "link": link.id,

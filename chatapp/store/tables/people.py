@@ -145,6 +145,11 @@ class ApiKeyTable(TenantRow, table=True):
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_by: UUID | None = None
     """Who made or last rotated it, and so may know it: a person or a service's key. None: the command line."""
+    roles: list[str] | None = Field(default=None, sa_column=Column(JSON))
+    """Of a person's key: the roles they had when it was made or last rotated, beyond which it never goes. None: a
+    service's, or made before this was kept."""
+    is_of_platform: bool = False
+    """Its person was a platform admin when it was made or last rotated, and it may act as one."""
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
-from chatapp.domain import SCOPE_PERMISSIONS, Actor, Permission, utc_now
+from chatapp.domain import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Actor, Permission, Role, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services import authentication, key_rules, keys
+from chatapp.services import authentication, key_rules, keys, memberships, users
 from chatapp.services.administration import acting_in
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable, AuditTable, MembershipTable, UserTable
@@ -179,18 +179,42 @@ async def test_a_key_does_not_become_a_platform_admins_with_its_person(
         "rotated by a colleague": await keys.create(friend, name="e", scopes=["admin"], user_id=friend.user_id),
     }
     made["rotated by a colleague"] = await keys.rotate(actor, made["rotated by a colleague"].id)
-    async with system_transaction() as tx:
-        row = await tx.session.get(UserTable, friend.user_id)
-        assert row is not None
-        row.is_platform_admin = True
+    assert friend.user_id is not None
+    await users.update(operator, friend.user_id, is_platform_admin=True)
 
     found = {how: await authentication.actor_of_key(each.key) for how, each in made.items()}
 
-    assert {how for how, each in found.items() if each is not None and each.may(Permission.PLATFORM)} == {
-        "by themselves",
-        "by a platform admin",
-    }
+    assert {how for how, each in found.items() if each is not None and each.may(Permission.PLATFORM)} == set()
     assert all(each is not None and each.may(Permission.ADMIN) for each in found.values())
+    promoted = replace(friend, permissions=friend.permissions | {Permission.PLATFORM})
+    rotated = await authentication.actor_of_key((await keys.rotate(promoted, made["by themselves"].id)).key)
+    assert rotated is not None
+    assert rotated.may(Permission.PLATFORM)
+
+
+async def test_a_key_never_becomes_more_than_it_was_when_it_was_made(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor
+) -> None:
+    member = await make_actor(roles=[Role.MEMBER], tenant=actor.tenant_id)
+    theirs = await make_actor(roles=[Role.MEMBER], tenant=other_actor.tenant_id)
+    made = [
+        (admin, person, await keys.create(admin, name="script", scopes=["admin"], user_id=person.user_id))
+        for admin, person in ((actor, member), (other_actor, theirs))
+    ]
+    assert member.user_id is not None
+    await memberships.update_user(actor, actor.tenant_id, member.user_id, roles=["content_owner", "reviewer"])
+
+    for _, _, key in made:
+        found = await authentication.actor_of_key(key.key)
+        assert found is not None
+        assert found.permissions == ROLE_PERMISSIONS[Role.MEMBER]
+    rotated = await authentication.actor_of_key((await keys.rotate(actor, made[0][2].id)).key)
+    assert rotated is not None
+    assert rotated.permissions == ROLE_PERMISSIONS[Role.CONTENT_OWNER] | ROLE_PERMISSIONS[Role.REVIEWER]
+    await memberships.update_user(actor, actor.tenant_id, member.user_id, roles=["reviewer"])
+    found = await authentication.actor_of_key(made[1][2].key)
+    assert found is not None
+    assert found.permissions == ROLE_PERMISSIONS[Role.MEMBER]
 
 
 async def test_a_key_is_made_for_people_of_the_tenant_only(actor: Actor, other_actor: Actor) -> None:

@@ -19,6 +19,7 @@ from chatapp.domain import utc_now
 from chatapp.errors import Misconfigured
 from chatapp.store import database, schema
 from chatapp.store.tables import (
+    ApiKeyTable,
     AuditHeadTable,
     AuditTable,
     CollectionGrantTable,
@@ -91,6 +92,13 @@ _OLD_ROWS = (
             **{"address": "", "user_agent": "", "expires_at": utc_now()},
         },
     ),
+    (
+        "api_keys",
+        {
+            **{"id": uuid4(), "tenant_id": _TENANT, "user_id": _ADA, "name": "Script", "prefix": "sk"},
+            **{"key_hash": "x", "scopes": ["admin"]},
+        },
+    ),
     ("audit", {"id": uuid4(), "tenant_id": _TENANT, "action": "first.done", "details": {}}),
     ("audit", {"id": uuid4(), "tenant_id": _TENANT, "action": "second.done", "details": {}}),
 )
@@ -113,6 +121,7 @@ async def test_what_was_there_before_groups_and_grants_stays_and_stays_readable(
         place = (await tx.session.execute(select(MembershipTable))).scalar_one()
         grant = (await tx.session.execute(select(CollectionGrantTable))).scalar_one()
         session = (await tx.session.execute(select(SessionTable))).scalar_one()
+        key = (await tx.session.execute(select(ApiKeyTable))).scalar_one()
         head = (await tx.session.execute(select(AuditHeadTable))).scalar_one()
         lines = (await tx.session.execute(select(AuditTable).order_by(col(AuditTable.sequence)))).scalars().all()
     assert place.accepted_at == place.created_at
@@ -120,6 +129,7 @@ async def test_what_was_there_before_groups_and_grants_stays_and_stays_readable(
     assert (grant.collection_id, grant.subject_kind, grant.access) == (_COLLECTION, "everyone", "write")
     assert session.last_seen_at == session.created_at
     assert session.method == "password"
+    assert (key.roles, key.is_of_platform) == (None, True)
     assert [(line.sequence, line.action) for line in lines] == [(1, "first.done"), (2, "second.done")]
     assert (head.tenant_id, head.sequence, head.hash) == (_TENANT, 2, "")
 
