@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin.pages import audit, grants, groups, keys, overview, sign_in, tenants, users
+from admin.pages import audit, breakers, grants, groups, keys, overview, sign_in, tenants, users
 from chatapp.components.page import Page
 
 PAGES: tuple[Page, ...] = (
@@ -14,5 +14,6 @@ PAGES: tuple[Page, ...] = (
     grants.PAGE,
     keys.PAGE,
     sign_in.PAGE,
+    breakers.PAGE,
     audit.PAGE,
 )

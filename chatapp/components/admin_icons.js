@@ -16,6 +16,7 @@ export {
   ScrollText,
   Search,
   ShieldCheck,
+  Unplug,
   Users,
   UsersRound,
 } from "lucide-react";

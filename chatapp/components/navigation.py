@@ -38,6 +38,9 @@ NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem(
         "People", "Sign-in", "/admin/sign-in", "LogIn", "sso oidc openid identity provider login passwords single"
     ),
+    NavigationItem(
+        "Models", "Breakers", "/admin/breakers", "Unplug", "circuit deployments failures outage drill fallback retries"
+    ),
     NavigationItem("System", "Audit log", "/admin/audit", "ScrollText", "changes history who when verify chain export"),
 )
 """In the order they are offered; one line a page, and only pages that exist."""

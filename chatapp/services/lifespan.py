@@ -13,7 +13,7 @@ from chatapp.limits import attempts
 from chatapp.providers import connections, litellm_loop
 from chatapp.retrieval import embedder, vector_index
 from chatapp.routing import balance, breaker, retries
-from chatapp.services import turn_runner
+from chatapp.services import breaker_watch, turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
 from ingest import sandbox
@@ -46,6 +46,8 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
             connections.open_providers()
             stack.push_async_callback(connections.close_providers)
             stack.push_async_callback(litellm_loop.close_litellm_loop)
+            breaker_watch.open_breaker_watch()
+            stack.push_async_callback(breaker_watch.close_breaker_watch)
             turn_runner.open_turn_runner(settings)
             stack.push_async_callback(turn_runner.close_turn_runner)
         _log.debug("parts.opened", role=role)

@@ -18,6 +18,7 @@ from chatapp.settings import get_settings
 from chatapp.web import (
     account,
     admin_audit,
+    admin_breakers,
     admin_collections,
     admin_groups,
     admin_keys,
@@ -62,6 +63,7 @@ ROUTERS = (
     feedback.router,
     traces.router,
     admin_audit.router,
+    admin_breakers.router,
     admin_collections.router,
     admin_groups.router,
     admin_keys.router,

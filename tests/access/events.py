@@ -137,6 +137,8 @@ EVENTS: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "admin.pages.overview.OverviewState": (READS_ADMIN, _LIST),
     "admin.pages.audit.AuditState": (READS_ADMIN, _LIST),
     "admin.pages.audit.ChainState": (READS_ADMIN, ("verify",)),
+    "admin.pages.breakers.BreakersState": (READS_ADMIN, _LIST),
+    "admin.pages.breakers.BreakerActsState": (PLATFORM, _ACTS),
     "admin.pages.keys.KeysState": (READS_ADMIN, _LIST),
     "admin.pages.keys.NewKeyState": (CHANGES_ADMIN, _FORM),
     "admin.pages.keys.KeyChangeState": (CHANGES_ADMIN, _FORM),

@@ -182,6 +182,13 @@ _SIGN_IN_SETTINGS = {
     f"DELETE {_PROVIDERS}/{{provider_id}}": Row(ADMIN_WRITE),
     f"POST {_PROVIDERS}/{{provider_id}}/test": Row(ADMIN_WRITE),
 }
+_BREAKERS = {
+    "GET /v1/admin/breakers": Row(ADMIN_OWN),
+    "GET /v1/admin/breakers.csv": Row(ADMIN_OWN, is_stream=True),
+    "GET /v1/admin/breakers/{deployment:path}/drill": Row(ADMIN_OWN),
+    "POST /v1/admin/breakers/{deployment:path}/drill": Row(PLATFORM, json={"minutes": 1}),
+    "DELETE /v1/admin/breakers/{deployment:path}/drill": Row(PLATFORM),
+}
 _MODEL = {"name": "New", "provider": "nobody", "provider_model": "x"}
 _SERVED = {
     **{f"GET /v1/admin/{noun}": Row(ADMIN_OWN) for noun in ("providers", "models")},
@@ -215,6 +222,7 @@ ROWS: dict[str, Row] = {
     **_GROUPS,
     **_SIGN_IN_SETTINGS,
     **_SERVED,
+    **_BREAKERS,
 }
 """Every route the product has, as `METHOD /path`."""
 
@@ -236,6 +244,9 @@ PARAMETERS = {
     "model_id": "model",
 }
 """The kind of object that a parameter in an address names."""
+
+NAMES = {"deployment": "built-in/extractive"}
+"""What a parameter that is no id is tried with; `auto` where it is not here."""
 
 _ASK = {"model": "extractive", "messages": ASK["messages"]}
 ELSEWHERE: dict[str, Elsewhere] = {

@@ -15,7 +15,7 @@ from chatapp.errors import NotFound, NotPermitted
 from chatapp.web.app import create_api
 from chatapp.web.auth import SignedIn
 from tests.access.expected import READ_ONE, Expected, Row
-from tests.access.rows import ANSWERED_ALIKE, ELSEWHERE, PARAMETERS, ROWS
+from tests.access.rows import ANSWERED_ALIKE, ELSEWHERE, NAMES, PARAMETERS, ROWS
 from tests.access.world import CANARY, World, make_world, snapshot
 
 Ids = Mapping[str, UUID]
@@ -69,7 +69,7 @@ async def ask(
 
 
 def _value(name: str, ids: Ids) -> str:
-    return str(ids[PARAMETERS[name]]) if name in PARAMETERS else "auto"
+    return str(ids[PARAMETERS[name]]) if name in PARAMETERS else NAMES.get(name, "auto")
 
 
 def expected_of(row: Row, column: str) -> str | None:

@@ -14,6 +14,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/actors.py": "whom a session or a key stands for, before they are known",
     "chatapp/services/authentication.py": "sign-in, before the actor is known",
     "chatapp/services/breaker_watch.py": "breakers belong to the installation",
+    "chatapp/services/breaker_watch.py": "breakers belong to the installation",
     "chatapp/services/catalog.py": "providers and models belong to the installation",
     "chatapp/services/credentials.py": "sign-in, before the actor is known",
     "chatapp/services/conversations.py": "the worker removes what was deleted long ago, in every tenant",
