@@ -13,6 +13,8 @@ _WORKER = "the worker goes on with what somebody asked for, whose line is writte
 _WITHOUT_A_LINE = {
     "actors._note_use": "when a key was last used stands in its own row",
     "actors.actor_of_session_hash": "when a session was last seen stands in its own row",
+    "breaker_watch.close": "what a process says of its own breakers",
+    "breaker_watch.look": "what a process says of its own breakers",
     "catalog.register_from_environment": "first start, before there is a tenant",
     "conversations.purge_deleted": _WORKER,
     "erasure._claim": _WORKER,
