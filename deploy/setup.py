@@ -34,7 +34,7 @@ _CHECKS = (
     ("imports", ("lint-imports",)),
 )
 _FAST_TESTS = ("pytest", "-q", "-m", "not e2e and not slow", "--ignore=tests/e2e")
-_ALL_TESTS = ("pytest", "-n", "2", "--dist", "loadfile")
+_ALL_TESTS = ("pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """Two at a time: browsers and databases keep a machine of two cores busy."""
 
 

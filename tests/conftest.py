@@ -1,6 +1,8 @@
-"""Where the fixtures that every test may ask for are gathered."""
+"""Where the fixtures that every test may ask for are gathered, and in which order the files run."""
 
 from __future__ import annotations
+
+import pytest
 
 pytest_plugins = (
     "tests.fixtures.network",
@@ -16,3 +18,10 @@ pytest_plugins = (
     "tests.fixtures.providers",
     "tests.fixtures.identity_provider",
 )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: what comes last keeps one process busy while the others have nothing."""
+    long_files = {item.path for item in items if any(map(item.get_closest_marker, ("e2e", "slow")))}
+    items.sort(key=lambda item: item.path not in long_files)
