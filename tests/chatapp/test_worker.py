@@ -9,17 +9,19 @@ from uuid import UUID
 
 import pytest
 
-from chatapp.domain import Actor, DocumentStatus
+from chatapp.domain import Actor, DocumentStatus, utc_now
 from chatapp.retrieval import embedder as embedding
 from chatapp.retrieval import vector_index
 from chatapp.services import documents
 from chatapp.services.collections import CollectionView
 from chatapp.services.document_views import DocumentView
+from chatapp.store.database import system_transaction
+from chatapp.store.tables import DocumentTable
 from tests.fixtures.ingestion import Upload
 
 StartWorker = Callable[[], Popen[bytes]]
 
-LONG = "".join(f"Paragraph {number} says that item {number * 7} costs {number} euros.\n\n" for number in range(2_500))
+LONG = "".join(f"Paragraph {number} says that item {number * 7} costs {number} euros.\n\n" for number in range(1_000))
 
 
 async def _until(actor: Actor, document_id: UUID, *statuses: DocumentStatus, seconds: float = 60) -> DocumentView:
@@ -28,6 +30,13 @@ async def _until(actor: Actor, document_id: UUID, *statuses: DocumentStatus, sec
         assert time.monotonic() < deadline, view
         await asyncio.sleep(0.1)
     return view
+
+
+async def _let_the_lease_run_out(document_id: UUID) -> None:
+    """As if its time had passed; once it is waited for in earnest."""
+    async with system_transaction() as tx:
+        row = await tx.session.get_one(DocumentTable, document_id)
+        row.lease_expires_at = utc_now()
 
 
 async def test_an_upload_is_ingested_by_a_waiting_worker(
@@ -58,6 +67,8 @@ async def test_a_worker_killed_in_mid_ingest_loses_and_doubles_nothing(
     half = await documents.get(actor, document_id)
     assert (half.status, half.active_version) == (DocumentStatus.RUNNING, 0)
     assert await documents.list_chunks(actor, document_id) == []
+    if after_seconds:
+        await _let_the_lease_run_out(document_id)
 
     second = start_worker()
     view = await _until(actor, document_id, DocumentStatus.COMPLETED, DocumentStatus.FAILED, seconds=240)
