@@ -167,8 +167,23 @@ async def test_the_lists_are_fit_to_read(open_page: OpenPage, path: str, size: t
     assert await accessibility_problems(page) == []
 
 
+async def new_tenants_admin(open_page: OpenPage, product: Product) -> Page:
+    """The browser of the admin of a tenant where nothing has been done yet."""
+    person = {"email": f"{uuid4().hex[:8]}@example.org", "password": "correct horse battery", "roles": ["admin"]}
+    async with product.client() as client:
+        tenant = await client.post("/v1/admin/tenants", json={"name": f"Acme {uuid4().hex[:6]}"})
+        (await client.post(f"/v1/admin/tenants/{tenant.json()['id']}/users", json=person)).raise_for_status()
+    page = await open_page("/sign-in", signed_in=False)
+    answer = await page.context.request.post(
+        "/auth/login", data={key: person[key] for key in ("email", "password")}, headers={"Origin": product.url}
+    )
+    assert answer.ok, await answer.text()
+    return page
+
+
 async def test_the_guided_start_is_followed_left_out_and_brought_back(open_page: OpenPage, product: Product) -> None:
-    page = await open_page("/admin")
+    page = await new_tenants_admin(open_page, product)
+    await page.goto("/admin")
     guide = page.get_by_role("region", name="Guided start")
     await expect(guide).to_be_visible()
     await screenshot(page, "guided-start-overview")

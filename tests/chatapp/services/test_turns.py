@@ -13,6 +13,7 @@ import pytest
 from chatapp.domain import Actor, Permission, TurnStatus
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.services import collections, conversations, feedback, traces, turns
+from chatapp.services.turn_runner import turn_runner
 from chatapp.settings import Settings
 from chatapp.store.turn_log import TurnEvent, turn_log
 from tests.fixtures.people import MakeActor
@@ -51,7 +52,9 @@ async def test_a_question_is_answered_and_recorded(actor: Actor, add_model: AddM
     assert [event.kind for event in events if event.kind not in {"delta", "status"}] == ["reset", "done"]
     done = json.loads(events[-1].data)
     assert done["status"] == "completed"
-    assert done["usage"] == {"input_tokens": done["usage"]["input_tokens"], "output_tokens": 30, "is_estimated": False}
+    assert done["usage"]["output_tokens"] == 30
+    assert (done["usage"]["cached_input_tokens"], done["usage"]["is_estimated"]) == (0, False)
+    assert done["parts"] == []
     assert done["cost_micro_usd"] == done["usage"]["input_tokens"] + 60
     kept = await turns.get(actor, turn.id)
     assert (kept.question, kept.answer, kept.status) == ("What is it?", words(30), TurnStatus.COMPLETED)
@@ -126,6 +129,8 @@ async def test_any_cut_and_resume_loses_and_doubles_nothing(actor: Actor, add_mo
 async def test_a_finished_turn_replays_from_the_database(actor: Actor, add_model: AddModel) -> None:
     turn = await turns.start(actor, question="Count", model=await add_model("scripted"), collection_ids=[])
     live = await read_all(actor, turn.id)
+    while turn_runner().is_answering(actor, turn.id):
+        await asyncio.sleep(0)
     turn_log()._entries.clear()  # pyright: ignore[reportAttributeAccessIssue]
 
     replayed = await read_all(actor, turn.id, live[3].id)
