@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from chatapp.store.database import Transaction
@@ -18,6 +18,17 @@ async def find(tx: Transaction, *, for_update: bool = False) -> RouteTable | Non
     """
     query = select(RouteTable).where(col(RouteTable.tenant_id) == tx.tenant_id)
     return (await tx.session.execute(query.with_for_update() if for_update else query)).scalar_one_or_none()
+
+
+async def note_change_of_intents(tx: Transaction) -> None:
+    """Tell every process, through the route it reads for each question, that it has old examples of intents.
+
+    A tenant without a route has no rules, and nobody keeps its examples.
+    """
+    changed = col(RouteTable.intents_version) + 1
+    await tx.session.execute(
+        update(RouteTable).where(col(RouteTable.tenant_id) == tx.tenant_id).values(intents_version=changed)
+    )
 
 
 async def last_traces(tx: Transaction, limit: int) -> list[TraceTable]:

@@ -205,6 +205,13 @@ _SERVED = {
     f"GET {_TENANT}/route": Row(ADMIN_READ),
     f"PUT {_TENANT}/route": Row(ADMIN_WRITE, json={"default": "extractive"}),
     f"POST {_TENANT}/route/dry-run": Row(DRY_RUN, json={"route": {"default": "extractive"}}),
+    f"GET {_TENANT}/intents": Row(ADMIN_READ),
+    f"GET {_TENANT}/intents.csv": Row(ADMIN_READ, is_stream=True),
+    f"POST {_TENANT}/intents": Row(ADMIN_WRITE, json={"examples": [{"intent": "refunds", "text": "Money back?"}]}),
+    f"POST {_TENANT}/intents/try": Row(ADMIN_READ, json={"text": "Where is my money?"}),
+    f"GET {_TENANT}/intents/{{example_id}}": Row(ADMIN_READ),
+    f"PATCH {_TENANT}/intents/{{example_id}}": Row(ADMIN_WRITE, json={"intent": "Renamed"}),
+    f"DELETE {_TENANT}/intents/{{example_id}}": Row(ADMIN_WRITE),
 }
 
 ROWS: dict[str, Row] = {
@@ -242,6 +249,7 @@ PARAMETERS = {
     "provider_id": "provider",
     "model_provider_id": "model_provider",
     "model_id": "model",
+    "example_id": "example",
 }
 """The kind of object that a parameter in an address names."""
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlmodel import SQLModel, col, select, update
 
 from chatapp.domain import Actor, Permission, Role, TurnStatus, utc_now
+from chatapp.retrieval.embedder import DIMENSION
 from chatapp.services import authentication, collections, document_batches, documents
 from chatapp.settings import get_settings
 from chatapp.store import audit
@@ -26,6 +27,7 @@ from chatapp.store.tables import (
     GroupMemberTable,
     GroupTable,
     IdentityProviderTable,
+    IntentExampleTable,
     MembershipTable,
     ModelPriceTable,
     ModelTable,
@@ -176,6 +178,7 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
     group = GroupTable(tenant_id=tenant_id, name=mark)
     address = f"https://{mark}.example.org"
     provider = IdentityProviderTable(tenant_id=tenant_id, name=mark, issuer=address, client_id=mark)
+    example = IntentExampleTable(tenant_id=tenant_id, intent=mark, text=mark, vector=bytes(4 * DIMENSION))
     api_key = ApiKeyTable(**mine, name=mark, prefix="sk-chatapp-", key_hash=uuid4().hex, scopes=["use:chat"])
     # These belong to the installation: every tenant's admins may see them, so they carry no mark.
     served = ProviderTable(name=uuid4().hex, kind="extractive")
@@ -186,7 +189,7 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
     sign_in = SessionTable(**mine, token_hash=uuid4().hex, expires_at=expires_at, user_agent=mark)
     link = OneTimeLinkTable(**mine, token_hash=uuid4().hex, purpose="invite", expires_at=expires_at)
     async with transaction(owner) as tx:
-        tx.session.add_all([conversation, group, provider, api_key, sign_in, link, served])
+        tx.session.add_all([conversation, group, provider, example, api_key, sign_in, link, served])
         await tx.session.flush()
         tx.session.add(model)
         await tx.session.flush()
@@ -208,6 +211,7 @@ async def _things(owner: Actor, member: Actor, *, mark: str = CANARY) -> dict[st
         "turn": turn_id,
         "group": group.id,
         "provider": provider.id,
+        "example": example.id,
         "model_provider": served.id,
         "model": model.id,
         "price": price.id,

@@ -65,6 +65,7 @@ _STORE_QUERIES = (
     "groups",
     "identity_providers",
     "ingestions",
+    "intents",
     "onboarding",
     "listing",
     "memberships",
