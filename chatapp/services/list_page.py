@@ -26,3 +26,8 @@ class ListPage(Generic[View]):
     def of(cls, found: Found, view: Callable[..., View]) -> ListPage[View]:
         """The page of rows found, each given to `view` column by column."""
         return cls([view(*row) for row in found.rows], found.next_cursor, found.total, found.is_total_exact)
+
+    @classmethod
+    def whole(cls, items: list[View]) -> ListPage[View]:
+        """A short list that has only this page."""
+        return cls(items, None, len(items), True)

@@ -10,21 +10,20 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput
-from chatapp.services.catalog import AUTO
+from chatapp.providers import public_catalog
 from chatapp.services.list_page import ListPage
-from chatapp.store import audit, providers
-from chatapp.store.database import Transaction, transaction
-from chatapp.store.tables import ModelTable
+from chatapp.services.model_catalog import as_accepted, fields_from
+from chatapp.services.model_fields import FIELDS, TOKENS, valid_fields
+from chatapp.store import audit, model_prices, providers
+from chatapp.store.catalog import PRICES
+from chatapp.store.database import Transaction, system_transaction, transaction
+from chatapp.store.tables import ModelPriceTable, ModelTable, ProviderTable
 
-MAX_NAME_CHARACTERS = 120
-MAX_PRICE = 2_000_000_000
-"""Two thousand dollars a million tokens: more is a slip of the keyboard."""
-MAX_TOKENS = 100_000_000
-CAPABILITIES = ("streaming", "json", "tools", "vision", "reasoning", "prompt_caching")
-_PRICES = ("input_micro_usd_per_mtok", "output_micro_usd_per_mtok", "cached_input_micro_usd_per_mtok")
-_TOKENS = ("max_input_tokens", "max_output_tokens")
-FIELDS = ("name", "provider_model", *_PRICES, *_TOKENS, "capabilities", "is_enabled", "is_default")
-"""What `create` takes beside the provider, and `change` changes."""
+_PLAIN = (
+    *("id", "name", "provider_model", *TOKENS, "is_default", "is_enabled"),
+    *("balance", "weight", "catalog_name", "created_at"),
+)
+"""What a view takes from the row as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class ServedModelView:
     provider: str
     provider_model: str
     input_micro_usd_per_mtok: int
+    """The prices are those in force now."""
     output_micro_usd_per_mtok: int
     cached_input_micro_usd_per_mtok: int | None
     """None: that of any other input."""
@@ -46,19 +46,47 @@ class ServedModelView:
     """What `auto` means where a tenant has no route of its own."""
     is_enabled: bool
     created_at: datetime
+    next_price_at: datetime | None
+    """When the next price begins; None: none is set down."""
+    deployments: int
+    """Places where it is served, its own among them."""
+    balance: str
+    """How they share the work."""
+    weight: int
+    """Of its own place, where the work is shared by weight."""
+    catalog_name: str
+    """What the public catalogue calls it; empty: it was not taken from there."""
 
     @classmethod
-    def from_row(cls, row: ModelTable, provider: str) -> ServedModelView:
-        """The view of a row."""
-        values = {name: getattr(row, name) for name in (*_PRICES, *_TOKENS, "is_default", "is_enabled", "created_at")}
+    def from_row(
+        cls,
+        row: ModelTable,
+        provider: ProviderTable,
+        price: ModelPriceTable | None,
+        next_price_at: datetime | None,
+        further: int,
+    ) -> ServedModelView:
+        """The view of a row of `store.providers.find_models`."""
+        values = {name: getattr(row, name) for name in _PLAIN}
+        values |= {name: getattr(price or row, name) for name in PRICES}
         return cls(
-            id=row.id,
-            name=row.name,
-            provider=provider,
-            provider_model=row.provider_model,
+            provider=provider.name,
             capabilities=tuple(row.capabilities),
+            next_price_at=next_price_at,
+            deployments=further + 1,
             **values,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRemoval:
+    """What is hit when models go, or are switched off."""
+
+    names: tuple[str, ...]
+    routes: int
+    """Routes, of every tenant, that name one of them; they go on to the next model they name."""
+    is_default: bool
+    """One of them is what `auto` means."""
 
 
 async def list_served(actor: Actor, wanted: Mapping[str, str]) -> ListPage[ServedModelView]:
@@ -95,18 +123,24 @@ async def create(actor: Actor, *, provider: str, wanted: Mapping[str, Any]) -> S
     Args:
         actor: a platform admin.
         provider: name or id of who serves it.
-        wanted: `FIELDS`; `name` and `provider_model` are needed. Prices are micro-dollars for a million tokens.
+        wanted: `FIELDS`. With `catalog_name`, what is left out is taken from the public catalogue; without, `name` and
+            `provider_model` are needed. Prices are micro-dollars for a million tokens.
 
     Raises:
         NotPermitted: the actor is no platform admin.
-        InvalidInput: a field is not valid, or there is no such provider.
+        InvalidInput: a field is not valid, or there is no such provider or no such model in the catalogue.
         Conflict: there is a model of that name.
     """
     actor.require(Permission.PLATFORM)
-    valid = _valid(wanted)
+    entry = await _entry(wanted.get("catalog_name", ""))
     async with transaction(actor) as tx:
-        row = ModelTable(provider_id=await _provider_id(tx, provider), **{**valid, "is_default": False})
-        await _require_free(tx, row.name)
+        serving = await providers.provider_of(tx, provider)
+        given = {} if entry is None else fields_from(entry, serving.kind)
+        valid = valid_fields(given | dict(wanted))
+        _require_given(valid)
+        await _require_free(tx, valid["name"])
+        row = ModelTable(provider_id=serving.id, **{**valid, "is_default": False})
+        row.catalog_entry = None if entry is None else as_accepted(entry)
         tx.session.add(row)
         await tx.session.flush()
         await _settle_default(tx, row, valid)
@@ -120,28 +154,48 @@ async def change(actor: Actor, model_id: UUID, wanted: Mapping[str, Any]) -> Ser
     Args:
         actor: a platform admin.
         model_id: which.
-        wanted: any of `FIELDS`; what is left out stays.
+        wanted: any of `FIELDS`; what is left out stays. A price holds from now on. Another `catalog_name` is compared
+            with the catalogue as it is now; what the model has stays.
 
     Raises:
         NotPermitted: the actor is no platform admin.
         NotFound: there is none.
-        InvalidInput: a field is not valid.
+        InvalidInput: a field is not valid, or there is no such model in the catalogue.
         Conflict: another one has that name.
     """
     actor.require(Permission.PLATFORM)
-    valid = _valid(wanted)
+    valid = valid_fields(wanted)
+    entry = await _entry(valid.get("catalog_name", ""))
     async with transaction(actor) as tx:
         row = await providers.get_model(tx, model_id)
-        before = _as_json(row)
+        before = await _as_priced_json(tx, row)
         if "name" in valid:
             await _require_free(tx, valid["name"], except_id=model_id)
+        if valid.get("catalog_name", row.catalog_name) != row.catalog_name:
+            row.catalog_entry = None if entry is None else as_accepted(entry)
         for name, value in valid.items():
-            if name != "is_default":
+            if name != "is_default" and name not in PRICES:
                 setattr(row, name, value)
+        await model_prices.set_from_now(tx, row, {name: valid[name] for name in PRICES if name in valid})
         await tx.session.flush()
         await _settle_default(tx, row, valid)
-        await audit.write(tx, "model.changed", row.id, before=before, after=_as_json(row))
+        await audit.write(tx, "model.changed", row.id, before=before, after=await _as_priced_json(tx, row))
         return await _view(tx, model_id)
+
+
+async def removal_of(actor: Actor, model_ids: list[UUID]) -> ModelRemoval:
+    """What would be hit if these models were removed or switched off, over all tenants.
+
+    Raises:
+        NotPermitted: the actor is no platform admin.
+        NotFound: one of them is not there.
+    """
+    actor.require(Permission.PLATFORM)
+    async with system_transaction(readonly=True) as tx:
+        rows = [await providers.get_model(tx, model_id) for model_id in model_ids]
+        names = tuple(row.name for row in rows)
+        routes = await providers.count_routes_naming(tx, set(names))
+    return ModelRemoval(names, routes, any(row.is_default for row in rows))
 
 
 async def delete(actor: Actor, model_id: UUID) -> None:
@@ -154,8 +208,19 @@ async def delete(actor: Actor, model_id: UUID) -> None:
     actor.require(Permission.PLATFORM)
     async with transaction(actor) as tx:
         row = await providers.get_model(tx, model_id)
-        await audit.write(tx, "model.deleted", model_id, before=_as_json(row))
+        await audit.write(tx, "model.deleted", model_id, before=await _as_priced_json(tx, row))
         await tx.session.delete(row)
+
+
+async def _entry(catalog_name: Any) -> public_catalog.CatalogEntry | None:
+    if not catalog_name:
+        return None
+    entry = (await public_catalog.load()).get(str(catalog_name))
+    if entry is None:
+        raise InvalidInput(
+            "The catalogue has no model of this name. `GET /v1/admin/catalog?q=` finds them.", param="catalog_name"
+        )
+    return entry
 
 
 async def _settle_default(tx: Transaction, row: ModelTable, valid: Mapping[str, Any]) -> None:
@@ -167,14 +232,10 @@ async def _settle_default(tx: Transaction, row: ModelTable, valid: Mapping[str, 
     await tx.session.refresh(row)
 
 
-async def _provider_id(tx: Transaction, name_or_id: str) -> UUID:
-    row = await providers.provider_named(tx, name_or_id)
-    if row is not None:
-        return row.id
-    try:
-        return (await providers.get_provider(tx, UUID(name_or_id))).id
-    except ValueError as error:
-        raise InvalidInput(f"There is no provider named “{name_or_id[:80]}”.", param="provider") from error
+def _require_given(valid: Mapping[str, Any]) -> None:
+    for name in ("name", "provider_model"):
+        if name not in valid:
+            raise InvalidInput("Give it, or the name the catalogue has for the model.", param=name)
 
 
 async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = None) -> None:
@@ -183,35 +244,15 @@ async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = 
         raise Conflict(f"There is a model named “{other.name}” already. Choose another name.", param="name")
 
 
-def _valid(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    valid = {name: wanted[name] for name in FIELDS if name in wanted}
-    for name in ("name", "provider_model"):
-        if name in valid:
-            valid[name] = _valid_text(valid[name], name)
-    if valid.get("name", "").lower() == AUTO:
-        raise InvalidInput("“auto” stands for the route. Choose another name.", param="name")
-    for names, least, most in ((_PRICES, 0, MAX_PRICE), (_TOKENS, 1, MAX_TOKENS)):
-        for name in names:
-            if valid.get(name) is not None and not least <= valid[name] <= most:
-                raise InvalidInput(f"A whole number from {least} to {most:,}.", param=name)
-    if unknown := sorted(set(valid.get("capabilities", ())) - set(CAPABILITIES)):
-        known = ", ".join(CAPABILITIES)
-        raise InvalidInput(f"Unknown capability {unknown[0]}. There are: {known}.", param="capabilities")
-    if "capabilities" in valid:
-        valid["capabilities"] = list(dict.fromkeys(valid["capabilities"]))
-    return valid
-
-
-def _valid_text(text: str, param: str) -> str:
-    text = text.strip()
-    if not text or len(text) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"1 to {MAX_NAME_CHARACTERS} characters.", param=param)
-    return text
-
-
 async def _view(tx: Transaction, model_id: UUID) -> ServedModelView:
-    row = await providers.get_model(tx, model_id)
-    return ServedModelView.from_row(row, (await providers.get_provider(tx, row.provider_id)).name)
+    await providers.get_model(tx, model_id)
+    found = await providers.find_models(tx, {"id": str(model_id)})
+    return ServedModelView.from_row(*found.rows[0])
+
+
+async def _as_priced_json(tx: Transaction, row: ModelTable) -> dict[str, Any]:
+    price = await model_prices.in_force(tx, row.id)
+    return _as_json(row) | {name: getattr(price or row, name) for name in PRICES}
 
 
 def _as_json(row: ModelTable) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -20,14 +21,15 @@ from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.services.catalog import config_of, reach_of
 from chatapp.services.list_page import ListPage
 from chatapp.settings import get_settings
-from chatapp.store import audit, providers
-from chatapp.store.database import Transaction, transaction
+from chatapp.store import audit, deployments, providers
+from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.encryption import encrypt
 from chatapp.store.tables import ProviderTable
 
 MAX_NAME_CHARACTERS = 80
 MAX_KEY_CHARACTERS = 4_096
 MAX_TIMEOUT_SECONDS = 600.0
+MAX_CONCURRENT = 100_000
 ProviderKind = Literal["openai_compatible", "litellm", "extractive"]
 
 
@@ -41,6 +43,9 @@ class ProviderView:
     base_url: str
     has_api_key: bool
     timeout_seconds: float | None
+    """Longest silence; None: the installation's."""
+    max_concurrent: int | None
+    """Most requests at once; None: no limit."""
     is_operators: bool
     """Named in the environment, so it may be at a private address."""
     is_enabled: bool
@@ -57,6 +62,7 @@ class ProviderView:
             base_url=row.base_url,
             has_api_key=bool(row.encrypted_api_key),
             timeout_seconds=row.timeout_seconds,
+            max_concurrent=row.max_concurrent,
             is_operators=row.is_operators,
             is_enabled=row.is_enabled,
             models=models,
@@ -72,6 +78,21 @@ class ConnectionTest:
     message: str
     models: tuple[str, ...] = ()
     """What it says it serves, where its kind can tell."""
+    milliseconds: int = 0
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRemoval:
+    """What hangs on a provider."""
+
+    name: str
+    models: tuple[str, ...]
+    """What it serves. While there is any, the provider stays, and can only be switched off."""
+    deployments: int
+    """Further places of models that are served elsewhere too; they go with it."""
+    routes: int
+    """Routes, of every tenant, that name one of its models."""
 
 
 async def list_providers(actor: Actor, wanted: Mapping[str, str]) -> ListPage[ProviderView]:
@@ -110,6 +131,7 @@ async def create(
     base_url: str = "",
     api_key: str = "",
     timeout_seconds: float | None = None,
+    max_concurrent: int | None = None,
 ) -> ProviderView:
     """Add a provider. Its models are added by `services.models_served`.
 
@@ -120,6 +142,7 @@ async def create(
         base_url: with the version, `https://api.example.com/v1`; needed for `openai_compatible`.
         api_key: kept encrypted and never given back; empty where none is needed.
         timeout_seconds: longest silence, more than 0 and at most 600; None: the installation's.
+        max_concurrent: most requests at once, 1 or more; None: no limit.
 
     Raises:
         NotPermitted: the actor is no platform admin.
@@ -128,6 +151,7 @@ async def create(
     """
     actor.require(Permission.PLATFORM)
     row = ProviderTable(name=_valid_name(name), kind=_valid_kind(kind), timeout_seconds=_valid_timeout(timeout_seconds))
+    row.max_concurrent = _valid_concurrency(max_concurrent)
     row.base_url = await _valid_url(row, base_url)
     row.encrypted_api_key = _encrypted(api_key)
     async with transaction(actor) as tx:
@@ -143,7 +167,8 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
     Args:
         actor: a platform admin.
         provider_id: which.
-        wanted: any of `name`, `base_url`, `api_key`, `timeout_seconds` and `is_enabled`; what is left out stays.
+        wanted: any of `name`, `base_url`, `api_key`, `timeout_seconds`, `max_concurrent` and `is_enabled`; what is
+            left out stays.
 
     Raises:
         NotPermitted: the actor is no platform admin.
@@ -164,17 +189,27 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
         if base_url is not None:
             _keep_key_at_home(row, base_url, wanted)
             _as_wished(row, wanted).base_url = base_url
-        if "timeout_seconds" in wanted:
-            row.timeout_seconds = _valid_timeout(wanted["timeout_seconds"])
-        if "is_enabled" in wanted:
-            row.is_enabled = bool(wanted["is_enabled"])
-        if "api_key" in wanted:
-            row.encrypted_api_key = _encrypted(wanted["api_key"])
+        _set_plain(row, wanted)
         after = _as_json(row)
         await audit.write(
             tx, "provider.changed", row.id, before=before, after=after, is_api_key_new="api_key" in wanted
         )
         return await _view(tx, provider_id)
+
+
+async def removal_of(actor: Actor, provider_id: UUID) -> ProviderRemoval:
+    """What hangs on a provider, over all tenants: what is hit where it goes or is switched off.
+
+    Raises:
+        NotPermitted: the actor is no platform admin.
+        NotFound: there is none.
+    """
+    actor.require(Permission.PLATFORM)
+    async with system_transaction(readonly=True) as tx:
+        row = await providers.get_provider(tx, provider_id)
+        names = await providers.models_of(tx, provider_id)
+        routes = await providers.count_routes_naming(tx, set(names)) if names else 0
+        return ProviderRemoval(row.name, tuple(names), await deployments.count_at(tx, provider_id), routes)
 
 
 async def delete(actor: Actor, provider_id: UUID) -> None:
@@ -200,7 +235,8 @@ async def check_connection(actor: Actor, provider_id: UUID, *, model: str = "") 
     Args:
         actor: a platform admin.
         provider_id: which.
-        model: the provider's own name of a model to ask; needed where its kind lists none.
+        model: the provider's own name of a model to ask; where its kind lists none and none is given, the oldest it
+            serves here.
 
     Raises:
         NotPermitted: the actor is no platform admin.
@@ -209,22 +245,31 @@ async def check_connection(actor: Actor, provider_id: UUID, *, model: str = "") 
     actor.require(Permission.PLATFORM)
     async with transaction(actor, readonly=True) as tx:
         row = await providers.get_provider(tx, provider_id)
-    config = config_of(row)
+        if not model and row.kind != OpenAICompatible.kind:
+            model = await providers.first_model_of(tx, provider_id)
+    began = time.perf_counter()
     try:
-        if row.kind == Extractive.kind:
-            return ConnectionTest(True, "The built-in model needs no connection.")
-        if row.kind == OpenAICompatible.kind and not model:
-            names = await OpenAICompatible(config).list_models()
-            return ConnectionTest(True, f"It answers and lists {len(names)} models.", tuple(names[:200]))
-        if not model:
-            return ConnectionTest(False, "Say which model to ask: this kind of provider lists none.")
-        said = PromptMessage("user", "Answer with the word ok.")
-        request = ProviderRequest(model, (said,), {"max_tokens": 5})
-        async with aclosing(make_provider(row.kind, config).stream(request)) as stream:
-            async for _ in stream:
-                break
+        tested = await _asked(row, model)
     except AppError as error:
-        return ConnectionTest(False, error.message)
+        tested = ConnectionTest(False, error.message)
+    return replace(tested, milliseconds=round((time.perf_counter() - began) * 1000))
+
+
+async def _asked(row: ProviderTable, model: str) -> ConnectionTest:
+    config = config_of(row)
+    if row.kind == Extractive.kind:
+        return ConnectionTest(True, "The built-in model needs no connection.")
+    if row.kind == OpenAICompatible.kind and not model:
+        names = await OpenAICompatible(config).list_models()
+        listed = "1 model" if len(names) == 1 else f"{len(names)} models"
+        return ConnectionTest(True, f"It answers and lists {listed}.", tuple(names[:200]))
+    if not model:
+        return ConnectionTest(False, "Add a model first: this kind of provider lists none, so one has to be asked.")
+    said = PromptMessage("user", "Answer with the word ok.")
+    request = ProviderRequest(model, (said,), {"max_tokens": 5})
+    async with aclosing(make_provider(row.kind, config).stream(request)) as stream:
+        async for _ in stream:
+            break
     return ConnectionTest(True, f"{model} answers.")
 
 
@@ -257,6 +302,23 @@ def _valid_timeout(seconds: float | None) -> float | None:
     if seconds is not None and not 0 < seconds <= MAX_TIMEOUT_SECONDS:
         raise InvalidInput(f"More than 0 and at most {MAX_TIMEOUT_SECONDS:.0f} seconds.", param="timeout_seconds")
     return seconds
+
+
+def _valid_concurrency(count: int | None) -> int | None:
+    if count is not None and not 1 <= count <= MAX_CONCURRENT:
+        raise InvalidInput(f"A whole number from 1 to {MAX_CONCURRENT:,}.", param="max_concurrent")
+    return count
+
+
+def _set_plain(row: ProviderTable, wanted: Mapping[str, Any]) -> None:
+    if "timeout_seconds" in wanted:
+        row.timeout_seconds = _valid_timeout(wanted["timeout_seconds"])
+    if "max_concurrent" in wanted:
+        row.max_concurrent = _valid_concurrency(wanted["max_concurrent"])
+    if "is_enabled" in wanted:
+        row.is_enabled = bool(wanted["is_enabled"])
+    if "api_key" in wanted:
+        row.encrypted_api_key = _encrypted(wanted["api_key"])
 
 
 def _as_wished(row: ProviderTable, wanted: Mapping[str, Any]) -> ProviderTable:
@@ -299,5 +361,6 @@ def _as_json(row: ProviderTable) -> dict[str, Any]:
         "base_url": row.base_url,
         "has_api_key": bool(row.encrypted_api_key),
         "timeout_seconds": row.timeout_seconds,
+        "max_concurrent": row.max_concurrent,
         "is_enabled": row.is_enabled,
     }

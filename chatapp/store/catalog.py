@@ -51,8 +51,12 @@ async def list_providers(tx: Transaction) -> Sequence[ProviderTable]:
     return (await tx.session.execute(select(ProviderTable).order_by(col(ProviderTable.created_at)))).scalars().all()
 
 
-def price_in_force() -> Any:
-    """Condition that joins a model with the one dated price that holds for it now."""
+def price_in_force(price: Any = ModelPriceTable) -> Any:
+    """Condition that joins a model with the one dated price that holds for it now.
+
+    Args:
+        price: the table of dated prices, or an alias of it where the statement asks for prices elsewhere too.
+    """
     latest = (
         select(col(ModelPriceTable.id))
         .where(col(ModelPriceTable.model_id) == col(ModelTable.id), col(ModelPriceTable.valid_from) <= utc_now())
@@ -61,7 +65,7 @@ def price_in_force() -> Any:
         .correlate(ModelTable)
         .scalar_subquery()
     )
-    return col(ModelPriceTable.id) == latest
+    return price.id == latest
 
 
 async def _priced(tx: Transaction, query: Select[Any]) -> list[tuple[ModelTable, ProviderTable]]:

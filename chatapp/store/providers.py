@@ -7,13 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from chatapp.errors import NotFound
+from chatapp.domain import utc_now
+from chatapp.errors import InvalidInput, NotFound
+from chatapp.store.catalog import price_in_force
 from chatapp.store.database import Transaction
 from chatapp.store.listing import Found, ListField, Listing
 from chatapp.store.listing import find as list_page
-from chatapp.store.tables import ModelTable, ProviderTable
+from chatapp.store.tables import DeploymentTable, ModelPriceTable, ModelTable, ProviderTable, RouteTable
+from chatapp.store.tables.providers import CAPABILITIES
 
 
 async def get_provider(tx: Transaction, provider_id: UUID) -> ProviderTable:
@@ -32,6 +36,22 @@ async def provider_named(tx: Transaction, name: str) -> ProviderTable | None:
     """The provider of that name, upper and lower case alike."""
     query = select(ProviderTable).where(func.lower(col(ProviderTable.name)) == name.lower()).limit(1)
     return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def provider_of(tx: Transaction, name_or_id: str) -> ProviderTable:
+    """The provider of that name, or else of that id.
+
+    Raises:
+        InvalidInput: there is none.
+        NotFound: there is none of that id.
+    """
+    row = await provider_named(tx, name_or_id)
+    if row is not None:
+        return row
+    try:
+        return await get_provider(tx, UUID(name_or_id))
+    except ValueError as error:
+        raise InvalidInput(f"There is no provider named “{name_or_id[:80]}”.", param="provider") from error
 
 
 async def get_model(tx: Transaction, model_id: UUID) -> ModelTable:
@@ -60,6 +80,34 @@ async def models_of(tx: Transaction, provider_id: UUID) -> list[str]:
     return list((await tx.session.execute(query)).scalars())
 
 
+async def first_model_of(tx: Transaction, provider_id: UUID) -> str:
+    """The provider's own name of the oldest model it serves; empty: it serves none."""
+    query = (
+        select(col(ModelTable.provider_model))
+        .where(col(ModelTable.provider_id) == provider_id)
+        .order_by(col(ModelTable.created_at), col(ModelTable.name))
+        .limit(1)
+    )
+    return (await tx.session.execute(query)).scalar_one_or_none() or ""
+
+
+async def followed_models(tx: Transaction) -> list[ModelTable]:
+    """Models that were taken from the public catalogue, by name."""
+    query = select(ModelTable).where(col(ModelTable.catalog_name) != "").order_by(col(ModelTable.name))
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def count_routes_naming(tx: Transaction, names: set[str]) -> int:
+    """How many tenants' routes name one of these models; in a system transaction, those of every tenant."""
+    routes = (await tx.session.execute(select(RouteTable))).scalars()
+    return sum(not names.isdisjoint(_named_by(route)) for route in routes)
+
+
+def _named_by(route: RouteTable) -> set[str]:
+    ruled = {str(rule.get("model", "")) for rule in route.rules if isinstance(rule, dict)}
+    return {route.default_model, *route.fallbacks, *route.ladder, *ruled}
+
+
 async def make_default(tx: Transaction, model_id: UUID) -> None:
     """Have `auto` stand for this model where a tenant has no route of its own."""
     await tx.session.execute(update(ModelTable).values(is_default=col(ModelTable.id) == model_id))
@@ -79,11 +127,33 @@ async def find_providers(tx: Transaction, wanted: Mapping[str, str]) -> Found:
 
 
 async def find_models(tx: Transaction, wanted: Mapping[str, str]) -> Found:
-    """A page of models; each row is `(model, name of its provider)`."""
-    statement: Select[Any] = select(ModelTable, col(ProviderTable.name)).join(  # pyright: ignore[reportAssignmentType]
-        ProviderTable, col(ProviderTable.id) == col(ModelTable.provider_id)
+    """A page of models; each row is `(model, provider, price in force, next change, further deployments)`.
+
+    The price in force is None where the model's own columns hold, the next change None where none is set down.
+    """
+    moments = select(func.min(col(ModelPriceTable.valid_from))).where(
+        col(ModelPriceTable.model_id) == col(ModelTable.id), col(ModelPriceTable.valid_from) > utc_now()
+    )
+    deployments = select(func.count()).where(col(DeploymentTable.model_id) == col(ModelTable.id))
+    statement: Select[Any] = (
+        select(  # pyright: ignore[reportAssignmentType]
+            ModelTable,
+            ProviderTable,
+            _DatedPrice,
+            moments.correlate(ModelTable).scalar_subquery(),
+            deployments.correlate(ModelTable).scalar_subquery(),
+        )
+        .join(ProviderTable, col(ProviderTable.id) == col(ModelTable.provider_id))
+        .outerjoin(_DatedPrice, price_in_force(_DatedPrice))
     )
     return await list_page(tx, Listing(statement, col(ModelTable.id), _MODEL_FIELDS, order="name"), wanted)
+
+
+_DatedPrice = aliased(ModelPriceTable)
+
+
+def _price(name: str) -> ListField:
+    return ListField(name, func.coalesce(getattr(_DatedPrice, name), getattr(ModelTable, name)), "number")
 
 
 _PROVIDER_FIELDS = (
@@ -99,8 +169,9 @@ _MODEL_FIELDS = (
     ListField("name", col(ModelTable.name), is_searched=True),
     ListField("provider", col(ProviderTable.name), is_searched=True),
     ListField("provider_model", col(ModelTable.provider_model), is_searched=True),
-    ListField("input_micro_usd_per_mtok", col(ModelTable.input_micro_usd_per_mtok), "number"),
-    ListField("output_micro_usd_per_mtok", col(ModelTable.output_micro_usd_per_mtok), "number"),
+    _price("input_micro_usd_per_mtok"),
+    _price("output_micro_usd_per_mtok"),
+    ListField("capabilities", col(ModelTable.capabilities), "choices", choices=CAPABILITIES, is_sorted=False),
     ListField("max_input_tokens", col(ModelTable.max_input_tokens), "number"),
     ListField("is_default", col(ModelTable.is_default), "yes_no"),
     ListField("is_enabled", col(ModelTable.is_enabled), "yes_no"),

@@ -1,16 +1,13 @@
-"""`/v1/admin/providers`, `/v1/admin/models`: who serves models, what they serve, and at what price."""
+"""`/v1/admin/providers`: who serves models."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field, StrictInt
 from starlette.responses import Response, StreamingResponse
 
-from chatapp.services import models_served, providers
+from chatapp.services import providers
 from chatapp.services.csv_export import stream_csv
-from chatapp.services.models_served import ServedModelView
 from chatapp.services.providers import ConnectionTest, ProviderKind, ProviderView
 from chatapp.web.admin_lists import ListAnswer, Wanted, download, list_answer
 from chatapp.web.auth import SignedIn
@@ -30,6 +27,7 @@ class NewProvider(RequestBody):
     base_url: str = ""
     api_key: str = Field(default="", description="Kept encrypted; it never comes back.")
     timeout_seconds: float | None = Field(default=None, description="Longest silence; null: the installation's.")
+    max_concurrent: StrictInt | None = Field(default=None, description="Most requests at once; null: no limit.")
 
 
 class ProviderChange(RequestBody):
@@ -41,6 +39,7 @@ class ProviderChange(RequestBody):
     base_url: str = ""
     api_key: str = ""
     timeout_seconds: float | None = None
+    max_concurrent: StrictInt | None = None
     is_enabled: bool = True
 
 
@@ -50,36 +49,6 @@ class ConnectionCheck(RequestBody):
     model_config = ConfigDict(extra="forbid")
 
     model: str = Field(default="", max_length=200, description="The provider's own name of a model to ask.")
-
-
-class ModelFields(RequestBody):
-    """A model's properties. Prices are micro-dollars for a million tokens."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    input_micro_usd_per_mtok: StrictInt = 0
-    output_micro_usd_per_mtok: StrictInt = 0
-    cached_input_micro_usd_per_mtok: StrictInt | None = None
-    max_input_tokens: StrictInt = 8_192
-    max_output_tokens: StrictInt = 1_024
-    capabilities: list[str] = Field(default_factory=list)
-    is_enabled: bool = True
-    is_default: bool = False
-
-
-class NewModel(ModelFields):
-    """A model to add."""
-
-    name: str
-    provider: str = Field(description="Name or id of who serves it.")
-    provider_model: str
-
-
-class ModelChange(ModelFields):
-    """What is to be different; what is left out stays."""
-
-    name: str = ""
-    provider_model: str = ""
 
 
 @router.get("/providers")
@@ -126,42 +95,3 @@ async def check_provider(
 ) -> ConnectionTest:
     """Ask a provider, and say what came of it."""
     return await providers.check_connection(actor, model_provider_id, model=body.model if body else "")
-
-
-@router.get("/models")
-async def list_models(actor: SignedIn, wanted: Wanted) -> ListAnswer[ServedModelView]:
-    """Every model of the installation, by name."""
-    return list_answer(await models_served.list_served(actor, wanted))
-
-
-@router.get("/models.csv", response_class=StreamingResponse)
-async def export_models(actor: SignedIn, wanted: Wanted) -> StreamingResponse:
-    """Every model the filters let through, as CSV."""
-    lines = stream_csv(lambda asked: models_served.list_served(actor, asked), ServedModelView, wanted)
-    return await download(lines, filename="models.csv", media_type="text/csv")
-
-
-@router.post("/models")
-async def create_model(actor: SignedIn, body: NewModel) -> ServedModelView:
-    """Add a model."""
-    fields: dict[str, Any] = body.model_dump(exclude={"provider"})
-    return await models_served.create(actor, provider=body.provider, wanted=fields)
-
-
-@router.get("/models/{model_id}")
-async def get_model(actor: SignedIn, model_id: PathId) -> ServedModelView:
-    """One model."""
-    return await models_served.get(actor, model_id)
-
-
-@router.patch("/models/{model_id}")
-async def change_model(actor: SignedIn, model_id: PathId, body: ModelChange) -> ServedModelView:
-    """Change a model; what was answered keeps its price."""
-    return await models_served.change(actor, model_id, body.model_dump(exclude_unset=True))
-
-
-@router.delete("/models/{model_id}", status_code=204)
-async def delete_model(actor: SignedIn, model_id: PathId) -> Response:
-    """Remove a model; routes that name it go on to the next."""
-    await models_served.delete(actor, model_id)
-    return Response(status_code=204)

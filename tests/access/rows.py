@@ -190,6 +190,7 @@ _BREAKERS = {
     "DELETE /v1/admin/breakers/{deployment:path}/drill": Row(PLATFORM),
 }
 _MODEL = {"name": "New", "provider": "nobody", "provider_model": "x"}
+_PRICE = {"input_micro_usd_per_mtok": 1, "output_micro_usd_per_mtok": 1}
 _SERVED = {
     **{f"GET /v1/admin/{noun}": Row(ADMIN_OWN) for noun in ("providers", "models")},
     **{f"GET /v1/admin/{noun}.csv": Row(ADMIN_OWN, is_stream=True) for noun in ("providers", "models")},
@@ -202,6 +203,17 @@ _SERVED = {
     "GET /v1/admin/models/{model_id}": Row(ADMIN_OWN),
     "PATCH /v1/admin/models/{model_id}": Row(PLATFORM, json={"is_enabled": True}),
     "DELETE /v1/admin/models/{model_id}": Row(PLATFORM),
+    "GET /v1/admin/models/changes": Row(ADMIN_OWN),
+    "POST /v1/admin/models/{model_id}/changes/accept": Row(PLATFORM),
+    "POST /v1/admin/models/{model_id}/changes/dismiss": Row(PLATFORM),
+    "GET /v1/admin/models/{model_id}/prices": Row(ADMIN_OWN),
+    "POST /v1/admin/models/{model_id}/prices": Row(PLATFORM, json=_PRICE),
+    "DELETE /v1/admin/models/{model_id}/prices/{price_id}": Row(PLATFORM),
+    "GET /v1/admin/models/{model_id}/deployments": Row(ADMIN_OWN),
+    "POST /v1/admin/models/{model_id}/deployments": Row(PLATFORM, json={"provider": "nobody", "provider_model": "x"}),
+    "PATCH /v1/admin/models/{model_id}/deployments/{deployment_id}": Row(PLATFORM, json={"weight": 2}),
+    "DELETE /v1/admin/models/{model_id}/deployments/{deployment_id}": Row(PLATFORM),
+    "GET /v1/admin/catalog": Row(ADMIN_OWN),
     f"GET {_TENANT}/route": Row(ADMIN_READ),
     f"PUT {_TENANT}/route": Row(ADMIN_WRITE, json={"default": "extractive"}),
     f"POST {_TENANT}/route/dry-run": Row(DRY_RUN, json={"route": {"default": "extractive"}}),
@@ -249,6 +261,8 @@ PARAMETERS = {
     "provider_id": "provider",
     "model_provider_id": "model_provider",
     "model_id": "model",
+    "price_id": "price",
+    "deployment_id": "deployment",
     "example_id": "example",
 }
 """The kind of object that a parameter in an address names."""

@@ -13,6 +13,9 @@ from sqlmodel import Field, SQLModel
 from chatapp.domain import utc_now
 from chatapp.store.tables.base import TenantRow
 
+CAPABILITIES = ("streaming", "json", "tools", "vision", "reasoning", "prompt_caching")
+"""What a model may be able to do."""
+
 
 class ProviderTable(SQLModel, table=True):
     """Who serves models; belongs to the installation."""

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotPermitted
-from chatapp.services import audit, models_served, providers, turns
+from chatapp.services import audit, models_served, providers, routes, turns
+from chatapp.services.routes import RouteSettings
 from chatapp.settings import get_settings
 from chatapp.store.database import system_transaction
 from chatapp.store.encryption import decrypt
@@ -26,9 +29,15 @@ async def platform(make_actor: MakeActor) -> Actor:
     return await make_actor(list(Permission))
 
 
-async def _add(platform: Actor, provider: Upstream, **values: str) -> providers.ProviderView:
-    given = {"name": "scripted", "kind": "openai_compatible", "base_url": provider.url, "api_key": "sk-one", **values}
-    return await providers.create(platform, **given)  # pyright: ignore[reportArgumentType]
+async def _add(platform: Actor, provider: Upstream, **values: Any) -> providers.ProviderView:
+    given: dict[str, Any] = {
+        "name": "scripted",
+        "kind": "openai_compatible",
+        "base_url": provider.url,
+        "api_key": "sk-one",
+        **values,
+    }
+    return await providers.create(platform, **given)
 
 
 async def test_a_provider_and_a_model_that_were_added_answer(
@@ -89,10 +98,12 @@ async def test_a_private_address_needs_the_operators_leave(
         ({"base_url": ""}, "base_url"),
         ({"base_url": "ftp://example.com"}, "base_url"),
         ({"api_key": "two words"}, "api_key"),
+        ({"max_concurrent": 0}, "max_concurrent"),
+        ({"timeout_seconds": 601.0}, "timeout_seconds"),
     ],
 )
 async def test_bad_fields_are_named_and_nothing_is_kept(
-    values: dict[str, str], param: str, platform: Actor, provider: Upstream
+    values: dict[str, Any], param: str, platform: Actor, provider: Upstream
 ) -> None:
     with pytest.raises(InvalidInput) as raised:
         await _add(platform, provider, **values)
@@ -162,6 +173,43 @@ async def test_a_connection_is_tried_and_what_came_of_it_is_said(platform: Actor
     refused = await providers.check_connection(platform, view.id, model="scripted?fault=unauthorized")
     assert not refused.is_working
     assert "key" in refused.message
+
+
+async def test_a_provider_that_lists_no_models_is_tested_with_the_oldest_it_serves(
+    platform: Actor, provider: Upstream
+) -> None:
+    row = ProviderTable(name="elsewhere", kind="litellm", base_url=provider.url)
+    async with system_transaction() as tx:
+        tx.session.add(row)
+    nothing = await providers.check_connection(platform, row.id)
+    assert (nothing.is_working, "Add a model first" in nothing.message) == (False, True)
+    quoting = await providers.create(platform, name="built-in", kind="extractive")
+    assert (await providers.check_connection(platform, quoting.id)).is_working
+
+
+async def test_how_many_at_once_is_kept_and_can_be_taken_back(platform: Actor, provider: Upstream) -> None:
+    view = await _add(platform, provider, max_concurrent=4)
+    assert view.max_concurrent == 4
+    assert (await providers.change(platform, view.id, {"name": "other"})).max_concurrent == 4
+    assert (await providers.change(platform, view.id, {"max_concurrent": None})).max_concurrent is None
+
+
+async def test_what_hangs_on_a_provider_and_its_models_is_counted_over_all_tenants(
+    platform: Actor, actor: Actor, other_actor: Actor, provider: Upstream
+) -> None:
+    view = await _add(platform, provider)
+    model = await models_served.create(platform, provider="scripted", wanted=MODEL | {"is_default": True})
+    other = await models_served.create(platform, provider="scripted", wanted=MODEL | {"name": "other"})
+    for who, fallbacks in ((actor, ["counter"]), (other_actor, [])):
+        await routes.put(who, RouteSettings(default="other", fallbacks=fallbacks))
+    hit = await providers.removal_of(platform, view.id)
+    assert (hit.models, hit.routes, hit.deployments) == (("counter", "other"), 2, 0)
+    of_model = await models_served.removal_of(platform, [model.id])
+    assert (of_model.names, of_model.routes, of_model.is_default) == (("counter",), 1, True)
+    assert (await models_served.removal_of(platform, [model.id, other.id])).routes == 2
+    for attempt in (providers.removal_of(actor, view.id), models_served.removal_of(actor, [model.id])):
+        with pytest.raises(NotPermitted):
+            await attempt
 
 
 async def test_only_platform_admins_change_what_belongs_to_the_installation(
