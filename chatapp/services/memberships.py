@@ -19,7 +19,7 @@ from chatapp.services import authentication
 from chatapp.services.administration import acting_in
 from chatapp.services.list_page import ListPage
 from chatapp.services.sign_ins import SignInView, sign_ins_of
-from chatapp.store import audit, listing, memberships, one_time_links, sessions, users
+from chatapp.store import admins, audit, listing, memberships, one_time_links, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import MembershipTable, UserTable
 
@@ -228,7 +228,7 @@ async def _apply(tx: Transaction, user: UserTable, place: MembershipTable, chang
 
 async def _keep_an_admin(tx: Transaction, user_id: UUID) -> None:
     await memberships.lock_tenant(tx)
-    if await memberships.is_last_admin(tx, user_id, tx.tenant_id):
+    if await admins.is_last_admin(tx, user_id, tx.tenant_id):
         raise Conflict(LAST_ADMIN)
 
 

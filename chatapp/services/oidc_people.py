@@ -15,7 +15,7 @@ from uuid import UUID
 from chatapp.domain import Actor, Role, utc_now
 from chatapp.services import authentication
 from chatapp.services.oidc_client import SignInFailed
-from chatapp.store import audit, identity_providers, memberships, sessions, users
+from chatapp.store import admins, audit, identity_providers, memberships, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import IdentityProviderTable, IdentityTable, MembershipTable, UserTable
 
@@ -229,14 +229,25 @@ async def _created(tx: Transaction, who: Claimed) -> UserTable:
     return user
 
 
+async def _roles_to_have(tx: Transaction, user: UserTable, place: MembershipTable, wanted: Mapped) -> list[str]:
+    is_demoted = Role.ADMIN in place.roles and Role.ADMIN not in wanted.roles
+    # The tenant is locked: nobody else stops being an admin meanwhile.
+    if is_demoted and await admins.is_last_admin(tx, user.id, place.tenant_id):
+        return [*wanted.roles, Role.ADMIN.value]
+    return wanted.roles
+
+
 async def _follow(tx: Transaction, user: UserTable, place: MembershipTable, wanted: Mapped) -> None:
-    """Have the place be what the provider says; the person's sessions end where their roles change."""
+    """Have the place be what the provider says; the person's sessions end where their roles change.
+
+    The tenant's last admin stays one, whatever the provider says: nobody could make another.
+    """
     if place.is_disabled:
         raise SignInFailed("disabled", "the person is kept out of the tenant")
     roles_before = list(place.roles)
     place.accepted_at = place.accepted_at or utc_now()
     if place.is_managed:
-        place.roles = wanted.roles
+        place.roles = await _roles_to_have(tx, user, place, wanted)
     groups_before, groups = await identity_providers.set_managed_groups(tx, user.id, wanted.group_ids)
     await tx.session.flush()
     if place.roles == roles_before and groups == groups_before:

@@ -10,7 +10,7 @@ from chatapp.domain import Actor, Permission, Role, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.services import authentication, one_time_links, passwords, rights
 from chatapp.settings import Settings
-from chatapp.store import audit, memberships, sessions, users
+from chatapp.store import admins, audit, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.tables import MembershipTable, TenantTable, UserTable
 
@@ -182,17 +182,15 @@ async def update(
     if user_id == actor.user_id:
         raise NotPermitted("Nobody does this to themselves. Ask another platform admin.")
     given = {"is_disabled": is_disabled, "is_platform_admin": is_platform_admin}
-    async with system_transaction(readonly=True) as tx:
-        await _existing(tx, user_id)
-        deserted = await memberships.only_admin_in(tx, user_id) if is_disabled else []
-    if deserted:
-        names = ", ".join(deserted[:3]) + (" and others" if len(deserted) > 3 else "")
-        raise Conflict(f"They are the only admin of {names}. Make somebody else an admin there first.")
     async with transaction(actor) as tx:
-        admins = await users.lock_platform_admins(tx)
         user = await _existing(tx, user_id)
+        if is_disabled:
+            # Those who could take the other admins away wait for these locks; the tenants come before the people.
+            await admins.lock_tenants_of(tx, user_id)
+            _refuse_deserting(await admins.only_admin_in(tx, user_id))
+        platform_admins = await admins.lock_platform_admins(tx)
         changed = {name: value for name, value in given.items() if value is not None and getattr(user, name) != value}
-        if (changed.get("is_disabled") or changed.get("is_platform_admin") is False) and admins == [user_id]:
+        if (changed.get("is_disabled") or changed.get("is_platform_admin") is False) and platform_admins == [user_id]:
             raise Conflict("This is the only platform admin who can sign in. Make somebody else one first.")
         before = {name: getattr(user, name) for name in changed}
         for name, value in changed.items():
@@ -202,6 +200,12 @@ async def update(
             await audit.write(tx, "user.changed", user_id, before=before, after=changed, email=user.email)
     authentication.forget_cached_actors()
     return await get(actor, user_id)
+
+
+def _refuse_deserting(deserted: list[str]) -> None:
+    if deserted:
+        names = ", ".join(deserted[:3]) + (" and others" if len(deserted) > 3 else "")
+        raise Conflict(f"They are the only admin of {names}. Make somebody else an admin there first.")
 
 
 async def sign_out_everywhere(actor: Actor, user_id: UUID) -> int:

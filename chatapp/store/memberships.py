@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, case, cast
+from sqlalchemy import ColumnElement, case
 from sqlalchemy import select as select_columns
 from sqlmodel import and_, col, delete, func, or_, select, update
 
@@ -101,46 +101,9 @@ async def get(tx: Transaction, user_id: UUID) -> tuple[UserTable, MembershipTabl
 
 async def lock_tenant(tx: Transaction) -> None:
     """Let no other change of who is admin happen meanwhile: each would count the other's person as one who stays."""
-    await tx.session.execute(select(TenantTable.id).where(col(TenantTable.id) == tx.tenant_id).with_for_update())
-
-
-async def is_last_admin(tx: Transaction, user_id: UUID, tenant_id: UUID) -> bool:
-    """Whether the person is an admin of the tenant who may act, and nobody else is.
-
-    Args:
-        tx: an actor's transaction in the tenant, or a system one.
-        user_id: the person.
-        tenant_id: the tenant.
-    """
-    statement = (
-        select(MembershipTable.user_id)
-        .join(UserTable, col(UserTable.id) == col(MembershipTable.user_id))
-        .where(col(MembershipTable.tenant_id) == tenant_id, *_acting_admin())
-        .limit(2)
-    )
-    return list((await tx.session.execute(statement)).scalars()) == [user_id]
-
-
-async def only_admin_in(tx: Transaction, user_id: UUID) -> list[str]:
-    """Names of the tenants whose only acting admin the person is. System transactions only."""
-    statement = (
-        select(TenantTable.id, TenantTable.name)
-        .join(MembershipTable, col(MembershipTable.tenant_id) == col(TenantTable.id))
-        .join(UserTable, col(UserTable.id) == col(MembershipTable.user_id))
-        .where(col(UserTable.id) == user_id, *_acting_admin())
-        .order_by(col(TenantTable.name))
-    )
-    tenants = (await tx.session.execute(statement)).all()
-    return [name for tenant_id, name in tenants if await is_last_admin(tx, user_id, tenant_id)]
-
-
-def _acting_admin() -> tuple[ColumnElement[bool], ...]:
-    return (
-        cast(col(MembershipTable.roles), String).contains(f'"{Role.ADMIN.value}"'),
-        col(MembershipTable.is_disabled).is_(False),
-        col(MembershipTable.accepted_at).is_not(None),
-        col(UserTable.is_disabled).is_(False),
-    )
+    statement = select(TenantTable.id).where(col(TenantTable.id) == tx.tenant_id)
+    # Not the stronger lock: rows that refer to the tenant, lines of the audit log among them, are written meanwhile.
+    await tx.session.execute(statement.with_for_update(key_share=True))
 
 
 async def groups_of(tx: Transaction, user_id: UUID) -> list[tuple[UUID, str]]:

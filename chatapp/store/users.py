@@ -181,14 +181,3 @@ async def all_places(tx: Transaction, user_id: UUID) -> list[tuple[MembershipTab
         .order_by(col(TenantTable.name))
     )
     return [(place, name) for place, name in (await tx.session.execute(statement)).all()]
-
-
-async def lock_platform_admins(tx: Transaction) -> list[UUID]:
-    """Ids of the platform admins who can sign in, locked until the end of the transaction."""
-    statement = (
-        select(UserTable.id)
-        .where(col(UserTable.is_platform_admin).is_(True), col(UserTable.is_disabled).is_(False))
-        .order_by(col(UserTable.id))
-        .with_for_update()
-    )
-    return list((await tx.session.execute(statement)).scalars())

@@ -19,12 +19,14 @@ _TENANTLESS_SERVICES = {
     "ingestion": "the worker's loop over every tenant",
     "installation": "before there is a tenant",
     "lifespan": "opens and closes the parts",
+    "load": "what processes tell each other",
     "oidc": "sign-in, before anybody is known",
     "oidc_client": "talks to identity providers, before anybody is known",
     "oidc_people": "finds who somebody is, before they are known",
     "one_time_links": "before anybody is known",
     "passwords": "about no tenant",
     "secret_rotation": "the command line moves the installation's secrets",
+    "turn_metrics": "counts turns that ended",
     "turn_runner": "opened by the lifespan, recovers every tenant's turns",
     "upkeep": "the worker's sweep over every tenant",
 }
@@ -46,6 +48,7 @@ _WITHOUT_ACTOR = {
 """Functions of other service modules that the command line, set-up or the worker calls in nobody's name."""
 
 _STORE_QUERIES = (
+    "admins",
     "api_keys",
     "audit_chain",
     "audit_list",

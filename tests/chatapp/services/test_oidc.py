@@ -714,6 +714,32 @@ async def test_roles_follow_the_provider_and_sessions_end_when_they_change(
     assert changed[-1].after["roles"] == ["member"]
 
 
+@pytest.mark.parametrize("groups", [("staff",), ()])
+async def test_a_tenants_last_admin_stays_one_whatever_the_provider_says(
+    identity_provider: IdentityProvider,
+    add_provider: AddProvider,
+    actor: Actor,
+    other_actor: Actor,
+    groups: tuple[str, ...],
+) -> None:
+    """The other tenant's admin is no help, and one of its own is."""
+    mappings = [*MAPPINGS, {"group": "admins", "roles": ["admin"], "groups": []}]
+    provider_id = await add_provider(mappings=mappings, default_roles=["reviewer"])
+    identity_provider.person = Person(groups=("admins",))
+    first = await sign_in(provider_id)
+    await change(MembershipTable, col(MembershipTable.user_id) == actor.user_id, roles=["member"])
+    identity_provider.person = Person(groups=groups)
+
+    alone = await sign_in(provider_id)
+    await change(MembershipTable, col(MembershipTable.user_id) == actor.user_id, roles=["admin"])
+    second = await sign_in(provider_id)
+
+    of_group = Role.MEMBER if groups else Role.REVIEWER
+    assert first.actor.roles == (Role.ADMIN,)
+    assert alone.actor.roles == (of_group, Role.ADMIN)
+    assert second.actor.roles == (of_group,)
+
+
 async def test_who_is_in_no_group_any_more_is_out(
     identity_provider: IdentityProvider, add_provider: AddProvider
 ) -> None:

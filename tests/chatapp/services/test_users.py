@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted, NotSignedIn, RateLimited
 from chatapp.limits import attempts
-from chatapp.services import authentication, one_time_links, users
+from chatapp.services import authentication, memberships, one_time_links, users
 from chatapp.settings import Settings
 from tests.fixtures.credentials import SignInAs
 from tests.fixtures.people import MakeActor
@@ -139,6 +140,37 @@ async def test_the_only_admin_of_a_tenant_is_not_disabled(operator: Actor, actor
     await make_actor(tenant=actor.tenant_id)
 
     assert (await users.update(operator, actor.user_id, is_disabled=True)).is_disabled
+
+
+async def test_a_tenant_keeps_an_admin_when_two_are_taken_at_once(
+    operator: Actor, actor: Actor, make_actor: MakeActor
+) -> None:
+    """By a platform admin of another tenant and by the tenant's own admin."""
+    second = await make_actor(tenant=actor.tenant_id)
+    assert actor.user_id is not None
+    assert second.user_id is not None
+
+    outcomes = await asyncio.gather(
+        users.update(operator, second.user_id, is_disabled=True),
+        memberships.update_user(second, actor.tenant_id, actor.user_id, roles=["member"]),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 1, outcomes
+
+
+async def test_two_platform_admins_who_demote_each_other_leave_one(operator: Actor, make_actor: MakeActor) -> None:
+    second = await make_actor(is_platform_admin=True)
+    assert operator.user_id is not None
+    assert second.user_id is not None
+
+    outcomes = await asyncio.gather(
+        users.update(operator, second.user_id, is_platform_admin=False),
+        users.update(second, operator.user_id, is_platform_admin=False),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 1, outcomes
 
 
 async def test_a_person_who_is_not_there_is_not_found(operator: Actor) -> None:
