@@ -66,6 +66,14 @@ class Settings(BaseSettings):
     first_token_timeout_seconds: float = Field(60.0, gt=0)
     answer_timeout_seconds: float = Field(300.0, gt=0)
     connect_timeout_seconds: float = Field(5.0, gt=0)
+    tenant_concurrent_turns: int = Field(256, ge=1)
+    """Answers of a tenant in the making at once, over all processes, where it has no number of its own; more wait."""
+    process_concurrent_turns: int = Field(512, ge=1)
+    """Answers one web process makes at once; more wait."""
+    queue_seconds: float = Field(30.0, gt=0)
+    """Longest wait for a place; a question that would wait longer is refused when it is asked."""
+    max_loop_lag_seconds: float = Field(0.5, gt=0)
+    """How late a web process may be with everything before it refuses questions."""
     session_days: int = Field(14, ge=1)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Further origins, separated by commas, whose pages may call this installation with the person's cookie."""

@@ -15,6 +15,8 @@ from enum import IntEnum
 from itertools import chain
 from uuid import UUID
 
+from chatapp.domain import Actor
+
 
 class Lane(IntEnum):
     """How urgent something is; a lower number goes first."""
@@ -33,6 +35,11 @@ class Claim:
     asker: str
     """Who it is within the tenant: a person, or a service's key."""
     lane: Lane = Lane.INTERACTIVE
+
+    @classmethod
+    def of(cls, actor: Actor, lane: Lane) -> Claim:
+        """An actor's. What somebody does with a key of theirs is theirs, too."""
+        return cls(actor.tenant_id, str(actor.user_id or actor.key_id), lane)
 
 
 @dataclass(eq=False, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -81,8 +81,8 @@ class Places:
         self._held: Counter[UUID] = Counter()
         self._places_of: dict[UUID, int] = {}
         """What each tenant that holds or wants one may have; none: any number."""
-        self._asked: set[str] = set()
-        """Keys a place is being leased of: one at a time, so that nobody overtakes."""
+        self._leasing: dict[str, Waiter] = {}
+        """Who a place is being leased for, by its key: one at a time, so that nobody overtakes."""
         self._taken: set[str] = set()
         """Keys found without a free place a moment ago."""
         self._seconds = _FIRST_GUESS_SECONDS
@@ -148,22 +148,28 @@ class Places:
 
     def crowd(self) -> Crowd:
         """Everybody."""
-        return self._crowd(self._held.total(), list(self._queue))
+        return self._crowd(self._held.total() - len(self._leasing), list(self._waiting()))
 
     def crowd_of_lane(self, lane: Lane) -> Crowd:
         """Who waits in a lane; those with a place are in none any more."""
-        return self._crowd(0, [waiter for waiter in self._queue if waiter.claim.lane == lane])
+        return self._crowd(0, [waiter for waiter in self._waiting() if waiter.claim.lane == lane])
 
     def crowds(self) -> dict[UUID, Crowd]:
         """By tenant."""
         waiting: dict[UUID, list[Waiter]] = {tenant_id: [] for tenant_id in self._held}
-        for waiter in self._queue:
+        for waiter in self._waiting():
             waiting.setdefault(waiter.claim.tenant_id, []).append(waiter)
-        return {tenant_id: self._crowd(self._held[tenant_id], own) for tenant_id, own in waiting.items()}
+        leasing = Counter(waiter.claim.tenant_id for waiter in self._leasing.values())
+        return {key: self._crowd(self._held[key] - leasing[key], own) for key, own in waiting.items()}
 
     def waiting_by_key(self) -> dict[str, int]:
         """How many wait here for the places of each key."""
-        return dict(Counter(self._key(waiter.claim.tenant_id) for waiter in self._queue))
+        return dict(Counter(self._key(waiter.claim.tenant_id) for waiter in self._waiting()))
+
+    def _waiting(self) -> Iterator[Waiter]:
+        """Everybody who wants a place and has none."""
+        yield from self._queue
+        yield from (waiter for waiter in self._leasing.values() if not waiter.granted.done())
 
     async def _wait(self, waiter: Waiter, patience_seconds: float, on_wait: OnWait | None) -> None:
         until = waiter.since + patience_seconds
@@ -208,7 +214,7 @@ class Places:
             if self._shared is None or places is None:
                 waiter.granted.set_result(None)
             else:
-                self._asked.add(self._key(tenant_id))
+                self._leasing[self._key(tenant_id)] = waiter
                 self._shared.run(self._lease(self._shared, waiter, places))
 
     async def _lease(self, shared: SharedPlaces, waiter: Waiter, places: int) -> None:
@@ -218,7 +224,7 @@ class Places:
         try:
             lease = await shared.take(key, places)
         finally:
-            self._asked.discard(key)
+            self._leasing.pop(key, None)
             if lease is None:
                 self._put_back(waiter, key)
         if lease is not None:
@@ -260,7 +266,7 @@ class Places:
         if self._shared is None:
             return True
         key = self._key(tenant_id)
-        return key not in self._asked and key not in self._taken
+        return key not in self._leasing and key not in self._taken
 
     def _key(self, tenant_id: UUID) -> str:
         """Of the places that processes share and a tenant's are counted among."""

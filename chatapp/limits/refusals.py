@@ -15,7 +15,7 @@ Reason = Literal["queue_too_long", "process_behind", "waited_too_long"]
 """`queue_too_long`: its turn would not have come in time. `process_behind`: the process had too much to do.
 `waited_too_long`: it was let in, and its turn did not come in time."""
 
-Counts = Counter[tuple[UUID, datetime, Reason]]
+Counts = Counter[tuple[UUID, datetime, str]]
 """By tenant, first moment of the hour in UTC, and reason."""
 
 

@@ -12,6 +12,7 @@ from chatapp.pipeline.compose import describe_source, request_for
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.tokens import estimate_message_tokens, estimate_tokens
 from chatapp.pipeline.turn import Stopped, Turn
+from chatapp.pipeline.upstream import upstream_for
 from chatapp.providers.base import ProviderRequest
 from chatapp.routing.chain import Chain, Patience
 from chatapp.routing.route import Deployment
@@ -60,6 +61,7 @@ class _Relay:
             estimate=_estimated_usage,
             patience=Patience(turn.limits.first_token_seconds, turn.limits.answer_seconds),
             on_begin=self._say_who_is_asked,
+            open_upstream=partial(upstream_for, turn),
         )
 
     @property

@@ -12,6 +12,7 @@ from chatapp.pipeline.follow_up import carry_over
 from chatapp.pipeline.history import fit_history
 from chatapp.pipeline.tokens import clip_to_tokens, estimate_tokens
 from chatapp.pipeline.turn import Turn
+from chatapp.pipeline.upstream import asked_alone
 from chatapp.providers.base import ProviderRequest
 
 _SECONDS = 8.0
@@ -58,7 +59,7 @@ def _request(turn: Turn) -> ProviderRequest:
 async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
     pieces: list[str] = []
     usage: Usage | None = None
-    async with aclosing(turn.deployment.provider.stream(request)) as stream:
+    async with asked_alone(turn, turn.deployment, request) as stream:
         async for delta in stream:
             pieces.append(delta.text)
             usage = delta.usage or usage

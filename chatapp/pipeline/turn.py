@@ -11,6 +11,7 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Citation, PromptMessage, Source, Span, TurnStatus, Usage
 from chatapp.errors import AppError
+from chatapp.limits.fair_queue import Lane
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.routing.chain import Attempt
 from chatapp.routing.route import Deployment, Route
@@ -116,6 +117,9 @@ class Turn:
     collections: tuple[SearchedCollection, ...] = ()
     history: tuple[PromptMessage, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    lane: Lane = Lane.INTERACTIVE
+    may_share: bool = True
+    """Whether the answer may be one that is made for somebody else at the same moment."""
     started: float = field(default_factory=time.perf_counter)
 
     standalone_question: str = ""

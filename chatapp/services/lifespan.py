@@ -13,7 +13,7 @@ from chatapp.limits import attempts
 from chatapp.providers import connections, litellm_loop
 from chatapp.retrieval import embedder, vector_index
 from chatapp.routing import balance, breaker, retries
-from chatapp.services import breaker_watch, turn_runner
+from chatapp.services import admission, breaker_watch, turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
 from ingest import sandbox
@@ -48,6 +48,8 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
             stack.push_async_callback(litellm_loop.close_litellm_loop)
             breaker_watch.open_breaker_watch()
             stack.push_async_callback(breaker_watch.close_breaker_watch)
+            admission.open_admission(settings)
+            stack.push_async_callback(admission.close_admission)
             turn_runner.open_turn_runner(settings)
             stack.push_async_callback(turn_runner.close_turn_runner)
         _log.debug("parts.opened", role=role)

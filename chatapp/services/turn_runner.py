@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
 
-from chatapp.domain import Actor, Permission, PromptMessage, TurnStatus, utc_now
+from chatapp.domain import Actor, Permission, PromptMessage, Span, TurnStatus, utc_now
 from chatapp.errors import AppError, NotPermitted, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
-from chatapp.pipeline.turn import StopSignal, Turn, TurnLimits
-from chatapp.services import authentication
+from chatapp.pipeline.turn import Stopped, StopSignal, Turn, TurnLimits
+from chatapp.services import admission, authentication, turn_metrics
 from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
 from chatapp.services.turn_views import branch
 from chatapp.settings import Settings
@@ -29,6 +30,7 @@ from chatapp.store import turns
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import TurnTable
 from chatapp.store.turn_log import Superseded, turn_log
+from chatapp.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +40,8 @@ _MAX_ATTEMPTS = 5
 """A turn that takes its process down each time must not do so for ever."""
 _HISTORY_TURNS = 40
 _RELISTEN_SECONDS = 2.0
+_FRESH_SECONDS = 1.0
+"""After a longer wait for a place it is decided anew who answers and from what, with the rights of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,28 +153,31 @@ class TurnRunner:
             parent_id = row.parent_id or AT_THE_BEGINNING
             plan = await make_plan(actor, row.request, row.question, row.conversation_id, parent_id)
         settings = self._settings
-        await answer(
-            Turn(
-                actor=actor,
-                id=row.id,
-                attempt=row.attempt,
-                question=row.question,
-                feature=row.request.get("feature", "chat"),
-                route=plan.route,
-                limits=TurnLimits(
-                    question_characters=settings.max_question_characters,
-                    documents_tokens=settings.max_documents_tokens,
-                    first_token_seconds=settings.first_token_timeout_seconds,
-                    answer_seconds=settings.answer_timeout_seconds,
-                ),
-                writer=writer,
-                stop=stop,
-                is_searching=plan.is_searching,
-                collections=plan.collections,
-                history=await _history(actor, row),
-                parameters=row.request.get("parameters", {}),
-            )
+        turn = Turn(
+            actor=actor,
+            id=row.id,
+            attempt=row.attempt,
+            question=row.question,
+            feature=row.request.get("feature", "chat"),
+            route=plan.route,
+            limits=TurnLimits(
+                question_characters=settings.max_question_characters,
+                documents_tokens=settings.max_documents_tokens,
+                first_token_seconds=settings.first_token_timeout_seconds,
+                answer_seconds=settings.answer_timeout_seconds,
+            ),
+            writer=writer,
+            stop=stop,
+            is_searching=plan.is_searching,
+            collections=plan.collections,
+            history=await _history(actor, row),
+            parameters=row.request.get("parameters", {}),
+            lane=admission.lane_of(row.request),
+            may_share=admission.may_share(row.request),
         )
+        async with AsyncExitStack() as places:
+            turn = await _in_its_place(turn, row, places)
+            turn_metrics.count(await answer(turn))
 
     async def _fail(self, actor: Actor, row: TurnTable, error: BaseException) -> None:
         """End a turn that no step could end: the person gets a sentence, the log gets everything."""
@@ -238,6 +245,36 @@ async def _history(actor: Actor, row: TurnTable) -> tuple[PromptMessage, ...]:
         if turn.answer:
             messages.append(PromptMessage("assistant", turn.answer))
     return tuple(messages)
+
+
+async def _in_its_place(turn: Turn, row: TurnTable, places: AsyncExitStack) -> Turn:
+    """The turn once it has a place, which the stack gives back; without one it ends with the reason."""
+    try:
+        waited = await turn.stop.watch(places.enter_async_context(admission.place(turn)))
+        metrics.QUEUE_WAIT.observe(waited)
+        if waited < _FRESH_SECONDS:
+            return turn
+        span = Span("wait", 0.0, round(waited * 1000, 3))
+        return replace(await _as_it_is_now(turn, row), spans=(span,))
+    except Stopped:
+        return turn
+    except AppError as error:
+        return replace(turn, error=error)
+
+
+async def _as_it_is_now(turn: Turn, row: TurnTable) -> Turn:
+    """The turn with the rights its asker has after a wait, and the route and collections of now.
+
+    Raises:
+        NotPermitted: they may not ask any more.
+        NotFound: the model or a collection named is gone.
+    """
+    actor = await authentication.actor_now(tenant_id=row.tenant_id, user_id=row.user_id, key_id=row.key_id)
+    if actor is None or not actor.may(Permission.CHAT):
+        raise NotPermitted
+    parent_id = row.parent_id or AT_THE_BEGINNING
+    plan = await make_plan(actor, row.request, row.question, row.conversation_id, parent_id)
+    return replace(turn, actor=actor, route=plan.route, is_searching=plan.is_searching, collections=plan.collections)
 
 
 def _asker(row: TurnTable) -> Actor:

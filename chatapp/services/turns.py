@@ -1,12 +1,11 @@
-"""Use cases of turns: ask, follow the answer, stop, ask again, choose a branch.
+"""Use cases of turns: ask, stop, ask again, choose a branch.
 
-`start` writes the turn and returns at once; the answer is made by `turn_runner` and read with `events`.
+`start` writes the turn and returns at once; the answer is made by `turn_runner` and read with `turn_reading`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -14,18 +13,17 @@ from uuid import UUID, uuid4
 from chatapp.domain import Actor, Permission, TurnStatus, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.pipeline.admit import valid_question
-from chatapp.pipeline.event_writer import to_json
-from chatapp.pipeline.record import done_event_of
-from chatapp.services import collections
+from chatapp.services import admission, collections
 from chatapp.services.plans import AT_THE_BEGINNING, make_plan
 from chatapp.services.request_parameters import passed_on
+from chatapp.services.turn_reading import events, get, require_own, wait
 from chatapp.services.turn_runner import turn_runner
-from chatapp.services.turn_views import TurnView, newest_leaf, sibling_ids, title_of
+from chatapp.services.turn_views import TurnView, newest_leaf, title_of
 from chatapp.settings import get_settings
-from chatapp.store import conversations, feedback, turns
+from chatapp.store import conversations, turns
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.tables import ConversationTable, TurnTable
-from chatapp.store.turn_log import TurnEvent, parse_id, turn_log
+from chatapp.store.turn_log import TurnEvent, turn_log
 
 __all__ = [
     "TurnEvent",
@@ -45,8 +43,6 @@ _ROLES = frozenset({"system", "developer", "user", "assistant"})
 _MAX_MESSAGES = 1_000
 _MAX_HISTORY_CHARACTERS = 2_000_000
 _MAX_KEY_CHARACTERS = 255
-_PING_SECONDS = 10.0
-_SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +64,13 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     messages: Sequence[Mapping[str, str]] | None = None,
     parameters: Mapping[str, Any] | None = None,
     feature: Literal["chat", "api"] = "chat",
+    lane: Literal["interactive", "batch"] = "interactive",
+    cache: Literal["use", "bypass"] = "use",
     idempotency_key: str | None = None,
 ) -> TurnView:
     """Ask. The turn is written when this returns, and will be answered whatever happens to this process.
+
+    Nothing is written, looked up or embedded for a question that could not be answered in time: it is refused.
 
     Args:
         actor: who asks.
@@ -83,6 +83,8 @@ async def start(  # noqa: PLR0913  # each is a field of the request
             its own turns are the history, and these are not used.
         parameters: OpenAI's, of which `request_parameters.passed_on` chooses.
         feature: `chat` or `api`, for traces and costs.
+        lane: `batch` where nobody waits for the answer: it comes after what people wait for.
+        cache: `bypass` for an answer of the question's own, made for nobody else.
         idempotency_key: the same request with it again gives the first one's turn.
 
     Raises:
@@ -90,16 +92,20 @@ async def start(  # noqa: PLR0913  # each is a field of the request
         InvalidInput: the question, a message or the key is not valid, or the model cannot answer in the form wanted.
         NotFound: no such model, collection, conversation or parent for this actor.
         Conflict: the idempotency key was used for another request.
+        TooManyInFlight: too much is being asked; says when to come back.
     """
     actor.require(Permission.CHAT)
     question = valid_question(question, get_settings().max_question_characters)
     request = _request(model, collection_ids, parameters, feature)
     if conversation_id is None and messages:
         request["messages"] = _valid_messages(messages)
+    request = admission.as_asked(request, lane=lane, cache=cache)
     key = _asker_key(actor, idempotency_key)
     if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
         return earlier
+    await admission.require_room(actor, request)
     plan = await make_plan(actor, request, question, conversation_id, parent_id)
+    admission.require_provider_room(actor, request, plan.route)
     try:
         async with transaction(actor) as tx:
             place = await _place(tx, conversation_id, parent_id)
@@ -238,6 +244,7 @@ async def regenerate(
     Raises:
         NotPermitted: the actor may not chat any more.
         NotFound: no such turn of this actor, or its model or a collection named is gone.
+        TooManyInFlight: too much is being asked; says when to come back.
     """
     return await _again(actor, turn_id, collection_ids, model=model)
 
@@ -249,6 +256,7 @@ async def resend(actor: Actor, turn_id: UUID, question: str, *, collection_ids: 
         NotPermitted: the actor may not chat any more.
         InvalidInput: the question is empty or too long.
         NotFound: no such turn of this actor, or its model or a collection named is gone.
+        TooManyInFlight: too much is being asked; says when to come back.
     """
     question = valid_question(question, get_settings().max_question_characters)
     return await _again(actor, turn_id, collection_ids, question=question)
@@ -261,6 +269,9 @@ async def _again(
     async with transaction(actor, readonly=True) as tx:
         earlier = await turns.get_own(tx, turn_id)
     request = {**earlier.request, **({"model": model} if model else {})}
+    # Who asks the same again wants an answer of their own, and not the one somebody else is getting at the moment.
+    request = admission.as_asked(request, cache="use" if question else "bypass")
+    await admission.require_room(actor, request)
     if wanted == "as_before":
         # A collection deleted since must not keep its conversation from ever being asked again.
         chosen = request["collections"]
@@ -268,25 +279,13 @@ async def _again(
     request["collections"] = None if wanted is None else [str(each) for each in wanted]
     question = question or earlier.question
     plan = await make_plan(actor, request, question, earlier.conversation_id, earlier.parent_id or AT_THE_BEGINNING)
+    admission.require_provider_room(actor, request, plan.route)
     async with transaction(actor) as tx:
         place = _Place(earlier.conversation_id, earlier.parent_id)
         row = _new_row(actor, question, request, place, None)
         await _write(tx, row)
     turn_runner().launch(actor, row, plan)
     return await get(actor, row.id)
-
-
-async def get(actor: Actor, turn_id: UUID) -> TurnView:
-    """One turn of the actor.
-
-    Raises:
-        NotFound: no such turn of this actor.
-    """
-    async with transaction(actor, readonly=True) as tx:
-        row = await turns.get_own(tx, turn_id)
-        nodes = await turns.list_nodes(tx, row.conversation_id) if row.conversation_id else []
-        rating = await feedback.find(tx, actor, turn_id)
-    return TurnView.from_row(row, sibling_ids(nodes, row.parent_id), rating)
 
 
 async def select(actor: Actor, turn_id: UUID) -> TurnView:
@@ -317,83 +316,3 @@ async def cancel(actor: Actor, turn_id: UUID) -> TurnView:
     if not TurnStatus(row.status).is_final and not turn_runner().stop(turn_id):
         await turn_log().request_stop(turn_id)
     return TurnView.from_row(row)
-
-
-async def wait(actor: Actor, turn_id: UUID) -> TurnView:
-    """The turn when it has ended.
-
-    Raises:
-        NotFound: no such turn of this actor.
-    """
-    async with aclosing(events(actor, turn_id)) as stream:
-        async for event in stream:
-            if event.kind == "done":
-                break
-    return await get(actor, turn_id)
-
-
-async def events(actor: Actor, turn_id: UUID, *, last_event_id: str | None = None) -> AsyncGenerator[TurnEvent, None]:
-    """What a turn says, from its beginning or from behind an event, to its end.
-
-    A reader that begins at the beginning is told `reset` first, so that one which comes back without knowing where
-    it was cannot show a text twice. Close the generator when the reader leaves; the turn goes on.
-
-    Args:
-        actor: who asked the question.
-        turn_id: the turn.
-        last_event_id: id of the last event the reader has; anything else means from the beginning.
-
-    Yields:
-        events; `done` is the last. A `ping` at least every 10 s.
-
-    Raises:
-        NotFound: no such turn of this actor; at the first step.
-    """
-    log = turn_log()
-    is_final = False
-    # A turn being answered here needs no look at the database: nearly every reader comes for one of those.
-    if not turn_runner().is_answering(actor, turn_id):
-        row = await _own(actor, turn_id)
-        is_final = TurnStatus(row.status).is_final
-        if is_final and not await log.exists(actor, turn_id):
-            for event in _replay(row):
-                yield event
-            return
-    after = (last_event_id or "").strip()
-    if parse_id(after) == (0, 0):
-        after = ""
-        yield TurnEvent("reset")
-    idle_seconds = _SETTLE_SECONDS if is_final else _PING_SECONDS
-    async with aclosing(log.read(actor, turn_id, after=after, idle_seconds=idle_seconds)) as stream:
-        async for event in stream:
-            if event.kind == "ping" and TurnStatus((await _own(actor, turn_id)).status).is_final:
-                break
-            yield event
-            if event.kind == "done":
-                return
-    # The end is in the database: the reader had it already, another process died, or the log was lost.
-    for replayed in _replay(await _own(actor, turn_id)):
-        yield replayed
-
-
-async def require_own(actor: Actor, turn_id: UUID) -> None:
-    """Refuse a turn that is not the actor's, without reading one that is being answered here.
-
-    Raises:
-        NotFound: no such turn of this actor.
-    """
-    if not turn_runner().is_answering(actor, turn_id):
-        await _own(actor, turn_id)
-
-
-async def _own(actor: Actor, turn_id: UUID) -> TurnTable:
-    async with transaction(actor, readonly=True) as tx:
-        return await turns.get_own(tx, turn_id)
-
-
-def _replay(row: TurnTable) -> list[TurnEvent]:
-    """A finished turn as events. They carry no ids: a reader cut off among them begins again."""
-    replayed = [TurnEvent("reset"), TurnEvent("sources", to_json(row.sources))]
-    if row.answer:
-        replayed.append(TurnEvent("delta", to_json(row.answer)))
-    return [*replayed, TurnEvent("done", to_json(done_event_of(row)))]

@@ -24,6 +24,8 @@ from chatapp.web import (
     admin_intents,
     admin_keys,
     admin_models,
+    admin_limits,
+    admin_models,
     admin_overview,
     admin_providers,
     admin_routes,
@@ -39,6 +41,7 @@ from chatapp.web import (
     file_batches,
     files,
     health,
+    metrics,
     oidc,
     traces,
     turns,
@@ -52,6 +55,7 @@ from chatapp.web.reflex_internals import built_pages
 
 ROUTERS = (
     health.router,
+    metrics.router,
     auth.router,
     oidc.router,
     account.router,
@@ -70,6 +74,8 @@ ROUTERS = (
     admin_groups.router,
     admin_intents.router,
     admin_keys.router,
+    admin_models.router,
+    admin_limits.router,
     admin_models.router,
     admin_overview.router,
     admin_providers.router,

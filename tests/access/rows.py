@@ -10,6 +10,7 @@ from tests.access.expected import (
     ADMIN_WRITE,
     CHAT,
     DRY_RUN,
+    METRICS,
     OWN,
     OWN_CHAT,
     OWN_PERSON,
@@ -33,7 +34,12 @@ ASK = {"messages": [{"role": "user", "content": "Hello?"}], "collections": []}
 PUBLIC = Row(None)
 FALLBACK = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-_HEALTH = {"GET /healthz": PUBLIC, "GET /readyz": PUBLIC, "GET /openapi.json": Row(ADMIN_OWN)}
+_HEALTH = {
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /openapi.json": Row(ADMIN_OWN),
+    "GET /metrics": Row(METRICS),
+}
 _NOTHING_HERE = {
     f"{method} {path}": PUBLIC
     for method in FALLBACK
@@ -121,6 +127,8 @@ _AUDIT = {
     f"GET {_TENANT}/audit/verify": Row(ADMIN_READ),
     f"GET {_TENANT}/audit/{{entry_id}}": Row(ADMIN_READ),
     f"GET {_TENANT}/overview": Row(ADMIN_READ),
+    f"GET {_TENANT}/limits": Row(ADMIN_READ),
+    f"PUT {_TENANT}/limits": Row(ADMIN_WRITE, json={"concurrent_turns": 5}),
 }
 _KEYS = {
     f"GET {_TENANT}/keys": Row(ADMIN_READ),

@@ -22,6 +22,7 @@ _WITHOUT_A_LINE = {
     "erasure._put_back": _WORKER,
     "erasure._remove_rows": _WORKER,
     "ingestion._claim": _WORKER,
+    "load.write_refusals": "counts of what was turned away",
     "overview._keep_days": "sums of what is there, kept so that nobody waits for them again",
     "overview.keep_ended_days": "sums of what is there, kept so that nobody waits for them again",
     "secret_rotation.rotate": "the operator, who has the secrets, in every tenant; what is kept stays the same",

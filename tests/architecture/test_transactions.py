@@ -22,6 +22,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/ingestion.py": "the worker looks for documents of every tenant",
     "chatapp/services/installation.py": "first start",
     "chatapp/services/identity_providers.py": "what the sign-in page offers, before the actor is known",
+    "chatapp/services/load.py": "writes down what was refused in every tenant",
     "chatapp/services/keys.py": "a key made on the command line",
     "chatapp/services/models_served.py": "which tenants' routes name a model of the installation",
     "chatapp/services/oidc.py": "sign-in, before the actor is known",

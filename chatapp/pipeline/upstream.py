@@ -1,0 +1,94 @@
+"""Putting a turn's request to a provider: in a place of the provider's, and once for all who ask the same."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+
+from chatapp.cache import single_flight
+from chatapp.errors import TooManyInFlight
+from chatapp.limits.concurrency import ProviderLimit, provider_place
+from chatapp.limits.fair_queue import Claim
+from chatapp.limits.places import OnWait
+from chatapp.pipeline.turn import Turn
+from chatapp.providers.base import Delta, ProviderRequest
+from chatapp.routing.route import Deployment
+from chatapp.routing.upstream import NoFreePlace, Upstream
+from chatapp.store.turn_log import Superseded
+
+
+def provider_limit(deployment: Deployment) -> ProviderLimit | None:
+    """How many things the deployment's provider is asked at once; None: any number."""
+    if deployment.max_concurrent is None:
+        return None
+    return ProviderLimit(deployment.provider_name, deployment.max_concurrent)
+
+
+def claim_of(turn: Turn) -> Claim:
+    """Whose places a turn's are."""
+    return Claim.of(turn.actor, turn.lane)
+
+
+@asynccontextmanager
+async def upstream_for(turn: Turn, deployment: Deployment, request: ProviderRequest) -> AsyncIterator[Upstream]:
+    """Put the request for an answer to a provider, for this turn and those that ask the same at the moment.
+
+    Readers are told of a wait. Nothing is shared where the turn wants an answer of its own.
+
+    Raises:
+        NoFreePlace: the provider has no place in time.
+    """
+    if deployment.provider.quotes:
+        async with aclosing(deployment.provider.stream(request)) as deltas:
+            yield Upstream(deltas)
+        return
+    reader = _Reader(turn, deployment)
+    try:
+        if not turn.may_share:
+            async with asked_alone(turn, deployment, request, on_wait=reader.tell) as deltas:
+                yield Upstream(deltas)
+            return
+        key = single_flight.key_of(turn.actor.tenant_id, deployment.key, request)
+        async with single_flight.joined(
+            key, lambda: asked_alone(turn, deployment, request, on_wait=reader.tell)
+        ) as seat:
+            yield Upstream(seat.deltas(), seat.leave, seat.reported, is_joined=seat.is_joined)
+    finally:
+        reader.is_there = False
+
+
+@asynccontextmanager
+async def asked_alone(
+    turn: Turn, deployment: Deployment, request: ProviderRequest, *, on_wait: OnWait | None = None
+) -> AsyncIterator[AsyncGenerator[Delta, None]]:
+    """Put a request to a provider for one turn alone, in one of the provider's places.
+
+    Raises:
+        NoFreePlace: the provider has no place in time.
+    """
+    async with AsyncExitStack() as stack:
+        limit = provider_limit(deployment)
+        if limit is not None:
+            try:
+                await stack.enter_async_context(provider_place(claim_of(turn), limit, on_wait=on_wait))
+            except TooManyInFlight as error:
+                raise NoFreePlace(retry_after_seconds=error.retry_after_seconds) from error
+        yield await stack.enter_async_context(aclosing(deployment.provider.stream(request)))
+
+
+class _Reader:
+    """The readers of one turn, told of the wait for a request that may outlive it."""
+
+    def __init__(self, turn: Turn, deployment: Deployment) -> None:
+        self.is_there = True
+        self._turn = turn
+        self._deployment = deployment
+
+    async def tell(self, number: int) -> None:
+        if not self.is_there:
+            return
+        place = "next" if number == 1 else f"number {number:,}"
+        text = f"{self._deployment.model} has much to do. Your question is {place}."
+        with contextlib.suppress(Superseded):
+            await self._turn.writer.emit("status", {"stage": "wait", "text": text, "position": number})
