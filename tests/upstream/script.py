@@ -31,10 +31,20 @@ class Script:
     after: int = 0
     """Deltas sent before the fault."""
     retry_after: int = 1
+    fail_first: int = 0
+    """So many first requests of the model are refused with 503, and then all is well."""
+    fail_every: int = 0
+    """Of so many requests of the model the last is refused with 503; 2: every other one."""
     going_on: str = "continue"
     """When asked to go on with numbered words: `continue`, `repeat` the last ones first, or `restart`."""
     rewrite: str = ""
     """The answer to a request to rewrite a question; empty: the question as it is."""
+    summary: str = ""
+    """The answer to a request to sum up a conversation; empty: as to any other. `fail` refuses it."""
+    cached: int = 0
+    """Tokens of the prompt said to have been kept."""
+    written: int = 0
+    """Tokens of the prompt said to be kept from now on, by an Anthropic."""
 
     def deltas(self, body: dict[str, Any]) -> list[str]:
         """The answer's pieces."""
@@ -47,10 +57,11 @@ class Script:
             return _words(" ".join(f"{text.split('. ')[0].strip('.')} [{number}]." for number, text in found))
         if self.form == "markdown":
             return _markdown(self.tokens)
-        if self.answer and self.piece:
-            return [self.answer[at : at + self.piece] for at in range(0, len(self.answer), self.piece)]
-        if self.answer:
-            return _words(self.answer)
+        answer = self.summary if self.summary and asks_for_summary(body) else self.answer
+        if answer and self.piece:
+            return [answer[at : at + self.piece] for at in range(0, len(answer), self.piece)]
+        if answer:
+            return _words(answer)
         return [f"word{number} " for number in range(self._first(messages), self.tokens + 1)]
 
     def _first(self, messages: list[dict[str, Any]]) -> int:
@@ -60,6 +71,12 @@ class Script:
         # A word that was cut is written anew from where it was cut by nobody: the seam is the reader's business.
         words = len(written.split())
         return max(1, words + 1 - (3 if self.going_on == "repeat" else 0))
+
+
+def asks_for_summary(body: dict[str, Any]) -> bool:
+    """Whether a request wants a conversation summed up."""
+    messages = body.get("messages") or [{}]
+    return str(messages[0].get("content", "")).startswith("Summarise the conversation")
 
 
 def read_script(model: str) -> Script:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.upstream.faults import FAULTS
-from tests.upstream.script import Script, read_script
+from tests.upstream.script import Script, asks_for_summary, read_script
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.asked: Counter[str] = Counter()
+        """How often, by model."""
         self.port = 0
         self.connections_made = 0
         self._server: asyncio.Server | None = None
@@ -106,8 +109,13 @@ class _Connection(asyncio.Protocol):
         if method == "POST" and "model" in (body := json.loads(content)):
             self._call = call = Call(body["model"], body, headers)
             kind = ANSWERS.get(path.partition("?")[0].rpartition("/")[2], Answer)
-            answer = kind(self.transport, call, is_first_of_model=self._is_first(call.model))
             self.upstream.calls.append(call)
+            self.upstream.asked[call.model] += 1
+            number = self.upstream.asked[call.model]
+            answer = kind(self.transport, call, is_first_of_model=number == 1)
+            if answer.is_failing(number):
+                answer.refuse(503, "Overloaded")
+                return
             await answer.play()
             return
         answer = Answer(self.transport, Call("", {}, {}), is_first_of_model=True)
@@ -118,9 +126,6 @@ class _Connection(asyncio.Protocol):
             answer.respond(200, "application/json", json.dumps([asdict(call) for call in self.upstream.calls]).encode())
         else:
             answer.refuse(404, "Not found")
-
-    def _is_first(self, model: str) -> bool:
-        return not any(call.model == model for call in self.upstream.calls)
 
 
 class Answer:
@@ -138,10 +143,17 @@ class Answer:
         self._deltas = self.script.deltas(call.body)
         self._held: list[bytes] = []
 
+    def is_failing(self, number: int) -> bool:
+        """Whether the model's request of this number, from 1, is refused."""
+        every = self.script.fail_every
+        return number <= self.script.fail_first or bool(every and number % every == 0)
+
     async def play(self) -> None:
         if self.script.latency_ms:
             await asyncio.sleep(self.script.latency_ms / 1000)
-        if not self.call.body.get("stream"):
+        if self.script.summary == "fail" and asks_for_summary(self.call.body):
+            self.refuse(500, "No summary today")
+        elif not self.call.body.get("stream"):
             self._complete()
         elif self.script.fault:
             await FAULTS[self.script.fault](self)
@@ -198,10 +210,13 @@ class Answer:
     def done_event(self) -> None:
         self.send(b"data: [DONE]" + self.line_end * 2)
 
-    def _usage(self) -> dict[str, int]:
+    def _usage(self) -> dict[str, Any]:
         sent = sum(len(str(message.get("content", "")).split()) for message in self.call.body["messages"])
         tokens = self.call.tokens_sent
-        return {"prompt_tokens": sent, "completion_tokens": tokens, "total_tokens": sent + tokens}
+        usage: dict[str, Any] = {"prompt_tokens": sent, "completion_tokens": tokens, "total_tokens": sent + tokens}
+        if self.script.cached:
+            usage["prompt_tokens_details"] = {"cached_tokens": self.script.cached}
+        return usage
 
     def _event(self, fields: dict[str, Any]) -> None:
         event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", **fields}
@@ -272,7 +287,11 @@ class AnthropicAnswer(Answer):
         if self._has_begun:
             return
         super().begin()
-        usage = {"input_tokens": self._usage()["prompt_tokens"], "cache_read_input_tokens": 2, "output_tokens": 1}
+        usage = {"input_tokens": self._usage()["prompt_tokens"], "output_tokens": 1}
+        usage |= {
+            "cache_read_input_tokens": self.script.cached,
+            "cache_creation_input_tokens": self.script.written,
+        }
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": []}
         self._named("message_start", message={**message, "stop_reason": None, "usage": usage})
         self._named("content_block_start", index=0, content_block={"type": "text", "text": ""})
