@@ -113,6 +113,8 @@ class ChatRequest(RequestBody):
     conversation_id: str | None = Field(default=None, max_length=64)
     """Go on with this conversation; its turns are the history, and only the last message is taken from `messages`."""
     cache: Literal["use", "bypass"] = "use"
+    service_tier: Literal["auto", "default", "flex", "priority", "scale"] | None = None
+    """`flex`: nobody waits for the answer, so it comes after what people wait for. The others are all the same here."""
     metadata: dict[str, str] | None = Field(default=None, max_length=16)
 
     @field_validator("stop")
@@ -214,6 +216,8 @@ async def _start(actor: Actor, body: ChatRequest, idempotency_key: str | None) -
         messages=None if conversation_id else history,
         parameters=body.parameters(),
         feature="api",
+        lane="batch" if body.service_tier == "flex" else "interactive",
+        cache=body.cache,
         idempotency_key=idempotency_key,
     )
 

@@ -10,6 +10,7 @@ from tests.architecture.source import Function, Module, modules_in
 
 _TENANTLESS_SERVICES = {
     "actors": "finds out who is there",
+    "admission": "lets turns in, and is opened by the lifespan",
     "authentication": "before anybody is known",
     "breaker_watch": "a process's own breakers, in nobody's name",
     "credentials": "before anybody is known",
