@@ -232,14 +232,27 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerPart:
+    """A stretch of an answer that one model wrote, up to the next part."""
+
+    start: int
+    """Its first character in the answer."""
+    model: str
+    """Our name of the model."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one turn, as the provider reports them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
+    """Of the input, what the provider had kept from an earlier request."""
     is_estimated: bool = False
     """True when the provider sent no usage and we counted ourselves."""
+    cache_write_tokens: int = 0
+    """Of the input, what the provider kept for later requests and charges for, where it does."""
 
     @property
     def total_tokens(self) -> int:
@@ -253,6 +266,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_input_tokens + other.cached_input_tokens,
             self.is_estimated or other.is_estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 

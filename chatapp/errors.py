@@ -8,7 +8,7 @@ AppError
 +- IngestError 422
 |  +- UnsupportedMediaType 415   ParseFailed   EmptyDocument
 +- UpstreamError 502
-   +- ProviderTimeout 504   ProviderRejected 502 (PromptTooLong)
+   +- ProviderTimeout 504   ProviderRejected 502 (PromptTooLong 400)
    +- ProviderUnavailable 503 (ProviderOverloaded, AnswerUnusable)
    +- VectorIndexUnavailable 503   DatabaseUnavailable 503   RedisUnavailable 503
 +- SwitchedOff 503
@@ -226,7 +226,11 @@ class ProviderRejected(UpstreamError):
 
 
 class PromptTooLong(ProviderRejected):
-    """The question with its sources is longer than the model can read. Ask with fewer words or collections."""
+    """The question with what was said before is longer than the model can read. Ask a shorter one, or begin anew."""
+
+    # What OpenAI answers then, so that its clients know that they have to shorten.
+    code = "context_length_exceeded"
+    status_code = 400
 
 
 class VectorIndexUnavailable(UpstreamError):

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from chatapp.domain import Permission
 from chatapp.errors import InvalidInput
+from chatapp.pipeline.compose import parts_before_search
+from chatapp.pipeline.fitting import require_room
 from chatapp.pipeline.turn import Turn
 
 
@@ -15,9 +17,14 @@ async def admit(turn: Turn) -> Turn:
     Raises:
         NotPermitted: the actor may not chat.
         InvalidInput: the question is empty or too long.
+        PromptTooLong: the model cannot read it with what was said before, and the tenant wants nothing left out.
     """
     turn.actor.require(Permission.CHAT)
-    return replace(turn, question=valid_question(turn.question, turn.limits.question_characters))
+    turn = replace(turn, question=valid_question(turn.question, turn.limits.question_characters))
+    if not turn.deployment.provider.quotes:
+        parts, is_searching = parts_before_search(turn), turn.is_searching
+        await require_room(parts, turn.deployment, actor=turn.actor, is_searching=is_searching)
+    return turn
 
 
 def valid_question(question: str, max_characters: int) -> str:

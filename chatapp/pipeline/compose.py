@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from chatapp.domain import PromptMessage, Source
+from chatapp.errors import PromptTooLong
 from chatapp.pipeline.excerpts import choose_excerpts
-from chatapp.pipeline.history import fit_history
-from chatapp.pipeline.tokens import clip_to_tokens, estimate_message_tokens, estimate_tokens
+from chatapp.pipeline.fitting import Fitted, Parts, fit
+from chatapp.pipeline.gauge import counted_by, learn_from_refusal, likely_tokens, max_prompt_tokens
+from chatapp.pipeline.history import instructions_of, with_digest
+from chatapp.pipeline.summarise import VERBATIM_TURNS, summarise
+from chatapp.pipeline.tokens import estimate_tokens
 from chatapp.pipeline.turn import Turn
 from chatapp.providers.base import ProviderRequest
+from chatapp.providers.refusals import sizes_said
 from chatapp.routing.chain import Wish
 from chatapp.routing.route import Deployment
 
@@ -42,43 +47,101 @@ _GO_ON = (
     "Your answer broke off. Go on exactly behind its last character, in the same language and form. Repeat nothing, "
     "and say nothing about the interruption."
 )
-
-_ANSWER_SHARE = 0.25
-"""Part of the context kept free for the answer when the model's longest answer is larger."""
-_MIN_SOURCE_TOKENS = 60
+_MAX_NAMED = 20
+"""Collections named to the model where nothing was found in them."""
 
 
 async def compose(turn: Turn) -> Turn:
-    """Number what the model sees. Readers get to know a source when the answer mentions it."""
-    sources = _affordable(turn.sources, _documents_tokens(turn, turn.deployment))
-    if sources:
-        count = len({source.retrieved.chunk.document_id for source in sources})
+    """Number what the model sees, and sum up old turns where the conversation has become too long for it.
+
+    Readers get to know a source when the answer mentions it.
+
+    Raises:
+        PromptTooLong: the tenant wants nothing left out, and it does not fit.
+    """
+    turn = replace(turn, sources=_within(turn.sources, turn.limits.documents_tokens))
+    if not turn.deployment.provider.quotes:
+        turn = await _fitted(turn)
+    if turn.sources:
+        count = len({source.retrieved.chunk.document_id for source in turn.sources})
         text = "Reading a document" if count == 1 else f"Reading {count} documents"
         await turn.writer.emit("status", {"stage": "compose", "text": text})
-    return replace(turn, sources=sources)
+    return turn
 
 
-async def request_for(turn: Turn, deployment: Deployment, wish: Wish) -> ProviderRequest | None:
-    """What a deployment is asked, within its budget.
+async def _fitted(turn: Turn) -> Turn:
+    try:
+        fitted = await fit(_parts(turn, Wish()), turn.deployment, actor=turn.actor)
+    except PromptTooLong:
+        # Another model of the route may read more; `generate` asks each of them for what it can take.
+        return turn
+    turn = replace(turn, sources=turn.sources[: fitted.source_count])
+    has_many = len(turn.earlier_ids) > VERBATIM_TURNS
+    if turn.earlier_ids and (fitted.history.cut_messages or has_many):
+        return await summarise(turn, fitted.history_tokens or max_prompt_tokens(turn.deployment) // 2)
+    return turn
 
-    Args:
-        turn: with its sources numbered.
-        deployment: who is asked.
-        wish: how this request differs from the first: shorter, with what was wrong, or going on from what is there.
 
-    Returns:
-        None: it cannot do what is wished. Who quotes cannot go on with another's sentence, and is no help in the
-        place of a model where there is nothing to quote.
-    """
-    searched = tuple(collection.name for collection in turn.collections) if turn.is_searching else None
-    if deployment.provider.quotes:
-        is_help = deployment is not turn.route.first
-        if wish.written or (is_help and not turn.sources):
-            return None
-        excerpts = await choose_excerpts(turn.standalone_question, turn.sources)
-        return ProviderRequest(deployment.provider_model, (), turn.parameters, excerpts=excerpts, searched=searched)
-    messages = _messages(turn, deployment, wish)
-    return ProviderRequest(deployment.provider_model, messages, turn.parameters, searched=searched)
+class Prompts:
+    """Makes a turn's requests, each for the deployment that is asked, and knows what the last one came to."""
+
+    def __init__(self, turn: Turn) -> None:
+        """Begin without a request.
+
+        Args:
+            turn: with its sources numbered.
+        """
+        self._turn = turn
+        self.facts: dict[str, Any] = {}
+        """Of the last request, for the trace."""
+        self.likely_tokens = 0
+        """Of the last request, as they were counted here before it was sent."""
+
+    async def request_for(self, deployment: Deployment, wish: Wish, *, refusal: str = "") -> ProviderRequest | None:
+        """What a deployment is asked, within what it reads.
+
+        Args:
+            deployment: who is asked.
+            wish: how this request differs from the first: shorter, with what was wrong, or going on from what is there.
+            refusal: what the deployment said when the last request was too long for it.
+
+        Returns:
+            None: it cannot do what is wished. Who quotes cannot go on with another's sentence, and is no help in the
+            place of a model where there is nothing to quote.
+
+        Raises:
+            PromptTooLong: the question alone is too long for it, or the tenant wants nothing left out.
+        """
+        turn = self._turn
+        searched = tuple(collection.name for collection in turn.collections) if turn.is_searching else None
+        if deployment.provider.quotes:
+            is_help = deployment is not turn.route.first
+            if wish.written or (is_help and not turn.sources):
+                return None
+            excerpts = await choose_excerpts(turn.standalone_question, turn.sources)
+            return ProviderRequest(deployment.provider_model, (), turn.parameters, excerpts=excerpts, searched=searched)
+        halvings = wish.reduction
+        if refusal and learn_from_refusal(deployment, self.likely_tokens, sizes_said(refusal)):
+            # What it reads is known now: nothing needs to be halved to find out.
+            halvings -= 1
+        fitted = await fit(_parts(turn, wish), deployment, actor=turn.actor, halvings=halvings)
+        messages = _messages(turn, wish, fitted)
+        self.likely_tokens = likely_tokens(deployment.provider_model, [message.content for message in messages])
+        self.facts = _facts(turn, deployment, fitted, self.likely_tokens)
+        return ProviderRequest(deployment.provider_model, messages, turn.parameters, searched=searched)
+
+
+def _facts(turn: Turn, deployment: Deployment, fitted: Fitted, tokens: int) -> dict[str, Any]:
+    cut = fitted.history.cut_messages
+    return {
+        "model": deployment.model,
+        "tokens": tokens,
+        "max_tokens": max_prompt_tokens(deployment),
+        "counted_by": counted_by(deployment),
+        "dropped_sources": len(turn.retrieved.chunks) - fitted.source_count if turn.retrieved.is_relevant else 0,
+        "summarised_turns": turn.summarised_turns,
+        "cut_turns": sum(message.role == "user" for message in _said(turn)[:cut]),
+    }
 
 
 def describe_source(source: Source) -> dict[str, Any]:
@@ -98,43 +161,57 @@ def describe_source(source: Source) -> dict[str, Any]:
     }
 
 
-def _documents_tokens(turn: Turn, deployment: Deployment) -> int:
-    # A small model's context holds the question and the answer first.
-    left = _input_tokens(deployment) - estimate_tokens(_WITH_SOURCES) - estimate_message_tokens(turn.question)
-    return max(0, min(turn.limits.documents_tokens, left))
+def parts_before_search(turn: Turn) -> Parts:
+    """What is known of the prompt before anything was searched: all but its sources."""
+    return _parts(replace(turn, sources=()), Wish())
 
 
-def _input_tokens(deployment: Deployment) -> int:
-    total = deployment.max_input_tokens
-    return total - min(deployment.max_output_tokens, int(total * _ANSWER_SHARE))
+def _parts(turn: Turn, wish: Wish) -> Parts:
+    system = _instructions(turn, wish, has_sources=bool(turn.sources))
+    given = (message.content for message in instructions_of(turn.history))
+    frame = _question_with_sources(turn.question, ()) if turn.sources else turn.question
+    going_on = (message.content for message in _broken_off(wish.written))
+    blocks = tuple(_block(source) for source in turn.sources)
+    return Parts((system, *given, frame, *going_on), _said(turn), turn.summary, blocks)
 
 
-def _affordable(sources: Sequence[Source], tokens: int) -> tuple[Source, ...]:
+def _said(turn: Turn) -> tuple[PromptMessage, ...]:
+    return turn.history[len(instructions_of(turn.history)) :]
+
+
+def _within(sources: Sequence[Source], tokens: int) -> tuple[Source, ...]:
     kept: list[Source] = []
     for source in sources:
         tokens -= estimate_tokens(_block(source))
-        # Providers that quote read no prompt, yet a shorter list of sources serves people as well.
-        if tokens < 0 and (kept or tokens < -_MIN_SOURCE_TOKENS * len(sources)):
+        if tokens < 0 and kept:
             break
         kept.append(source)
     return tuple(kept)
 
 
-def _messages(turn: Turn, deployment: Deployment, wish: Wish) -> tuple[PromptMessage, ...]:
-    sources = _affordable(turn.sources, _documents_tokens(turn, deployment) >> wish.reduction)
+def _messages(turn: Turn, wish: Wish, fitted: Fitted) -> tuple[PromptMessage, ...]:
+    """The messages with what stays the same first, so that a provider's prompt cache serves the next turn.
+
+    Instructions, then what was said, which only grows; then what each turn brings of its own, documents and question.
+    """
+    sources = turn.sources[: fitted.source_count]
+    asked = _question_with_sources(turn.question, sources) if sources else turn.question
+    said = with_digest((*fitted.history.messages, PromptMessage("user", asked)), fitted.history.digest)
+    system = PromptMessage("system", _instructions(turn, wish, has_sources=bool(sources)))
+    return system, *instructions_of(turn.history), *said, *_broken_off(wish.written)
+
+
+def _instructions(turn: Turn, wish: Wish, *, has_sources: bool) -> str:
     if not turn.is_searching:
-        system, asked = _WITHOUT_SEARCH, turn.question
-    elif sources:
-        system, asked = _WITH_SOURCES, _question_with_sources(turn.question, sources)
+        system = _WITHOUT_SEARCH
+    elif has_sources:
+        system = _WITH_SOURCES
     else:
-        names = ", ".join(collection.name for collection in turn.collections) or "no collection holds documents yet"
-        system, asked = f"{_WITHOUT_SOURCES}\n\nSearched: {names}.", turn.question
-    if wish.problem:
-        system = f"{system}\n\nThe attempt before failed: {wish.problem} Answer in plain text."
-    total = _input_tokens(deployment) - estimate_message_tokens(system) - estimate_message_tokens(wish.written)
-    history = fit_history(turn.history, (total - estimate_message_tokens(asked)) >> wish.reduction)
-    asked = clip_to_tokens(asked, max(1, total))
-    return PromptMessage("system", system), *history, PromptMessage("user", asked), *_broken_off(wish.written)
+        names = ", ".join(collection.name for collection in turn.collections[:_MAX_NAMED])
+        names += f" and {more} more" if (more := len(turn.collections) - _MAX_NAMED) > 0 else ""
+        names = names or "no collection holds documents yet"
+        system = f"{_WITHOUT_SOURCES}\n\nSearched: {names}."
+    return f"{system}\n\nThe attempt before failed: {wish.problem} Answer in plain text." if wish.problem else system
 
 
 def _broken_off(written: str) -> tuple[PromptMessage, ...]:

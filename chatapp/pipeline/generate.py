@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from chatapp.domain import Source, Usage
-from chatapp.errors import UpstreamError
-from chatapp.pipeline.compose import describe_source, request_for
+from chatapp.domain import AnswerPart, Source, Usage
+from chatapp.errors import PromptTooLong, UpstreamError
+from chatapp.pipeline.compose import Prompts, describe_source
+from chatapp.pipeline.gauge import learn_from_report, likely_tokens
 from chatapp.pipeline.marks import MarkFilter
-from chatapp.pipeline.tokens import estimate_message_tokens, estimate_tokens
 from chatapp.pipeline.turn import Stopped, Turn
 from chatapp.pipeline.upstream import upstream_for
 from chatapp.providers.base import ProviderRequest
-from chatapp.routing.chain import Chain, Patience
+from chatapp.routing.chain import Chain, Patience, Wish
 from chatapp.routing.route import Deployment
 
 
@@ -30,6 +31,7 @@ async def generate(turn: Turn) -> Turn:
         error = failure
         relay.finish_reason = "error"
     relay.finish()
+    relay.learn()
     await turn.writer.flush()
     done = replace(
         turn,
@@ -39,6 +41,8 @@ async def generate(turn: Turn) -> Turn:
         ttft_ms=relay.ttft_ms,
         answered_by=relay.chain.deployment,
         attempts=tuple(relay.chain.attempts),
+        parts=relay.parts,
+        prompt=relay.prompts.facts,
         error=error or turn.error,
     )
     return done.with_usage(relay.chain.usage, relay.chain.cost_micro_usd)
@@ -55,9 +59,11 @@ class _Relay:
         """How many of the sources mentioned the readers have been told."""
         self.finish_reason = ""
         self.ttft_ms: float | None = None
+        self.prompts = Prompts(turn)
+        self._parts: list[AnswerPart] = []
         self.chain = Chain(
             route=turn.route,
-            request_for=partial(request_for, turn),
+            request_for=self._request_for,
             estimate=_estimated_usage,
             patience=Patience(turn.limits.first_token_seconds, turn.limits.answer_seconds),
             on_begin=self._say_who_is_asked,
@@ -67,6 +73,11 @@ class _Relay:
     @property
     def answer(self) -> str:
         return "".join(self._pieces)
+
+    @property
+    def parts(self) -> tuple[AnswerPart, ...]:
+        """Who wrote what, where more than one model wrote some of it."""
+        return tuple(self._parts) if len(self._parts) > 1 else ()
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -81,6 +92,7 @@ class _Relay:
                 if delta.text:
                     if self.ttft_ms is None:
                         self.ttft_ms = self._turn.elapsed_ms()
+                    self._note_writer()
                     self._add(self._filter.feed(delta.text))
                 if delta.finish_reason:
                     self.finish_reason = delta.finish_reason
@@ -88,13 +100,32 @@ class _Relay:
     def finish(self) -> None:
         self._add(self._filter.finish())
 
+    def learn(self) -> None:
+        """Compare the provider's count of the prompt with ours, so that the next is counted better."""
+        last = self.chain.attempts[-1] if self.chain.attempts else None
+        writer = self.chain.deployment
+        if writer is None or last is None or last.usage is None or last.usage.is_estimated or writer.provider.quotes:
+            return
+        learn_from_report(writer, self.prompts.likely_tokens, last.usage.input_tokens)
+
+    async def _request_for(self, deployment: Deployment, wish: Wish) -> ProviderRequest | None:
+        last = self.chain.attempts[-1] if self.chain.attempts else None
+        is_too_long = wish.reduction > 0 and last is not None and last.error == PromptTooLong.code
+        return await self.prompts.request_for(deployment, wish, refusal=last.message if last and is_too_long else "")
+
     async def _say_who_is_asked(self, deployment: Deployment, written: str) -> None:
+        """Tell the readers who writes what comes next; where the answer goes on, from which character."""
+        said: dict[str, Any] = {"stage": "generate", "text": f"Asking {deployment.model}", "model": deployment.model}
         if written:
-            text = f"Continued by {deployment.model}"
-            await self._turn.writer.emit("status", {"stage": "continue", "text": text, "model": deployment.model})
-        elif not deployment.provider.quotes:
-            text = f"Asking {deployment.model}"
-            await self._turn.writer.emit("status", {"stage": "generate", "text": text})
+            said |= {"stage": "continue", "text": f"Continued by {deployment.model}", "start": len(self.answer)}
+        elif deployment.provider.quotes:
+            said["text"] = "Looking for what to quote"
+        await self._turn.writer.emit("status", said)
+
+    def _note_writer(self) -> None:
+        writer = self.chain.deployment
+        if writer is not None and (not self._parts or self._parts[-1].model != writer.model):
+            self._parts.append(AnswerPart(len(self.answer), writer.model))
 
     def _add(self, text: str) -> None:
         if not text:
@@ -106,5 +137,5 @@ class _Relay:
 
 
 def _estimated_usage(request: ProviderRequest, text: str) -> Usage:
-    sent = sum(estimate_message_tokens(message.content) for message in request.messages)
-    return Usage(sent, estimate_tokens(text), is_estimated=True)
+    sent = likely_tokens(request.model, [message.content for message in request.messages])
+    return Usage(sent, likely_tokens(request.model, [text]), is_estimated=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import replace
 
 from chatapp.domain import PromptMessage, Usage
 from chatapp.errors import UpstreamError
 from chatapp.pipeline.follow_up import carry_over
+from chatapp.pipeline.gauge import likely_tokens
 from chatapp.pipeline.history import fit_history
-from chatapp.pipeline.tokens import clip_to_tokens, estimate_tokens
+from chatapp.pipeline.tokens import clip_to_tokens
 from chatapp.pipeline.turn import Turn
 from chatapp.pipeline.upstream import asked_alone
 from chatapp.providers.base import ProviderRequest
@@ -49,9 +49,10 @@ async def rewrite(turn: Turn) -> Turn:
 
 
 def _request(turn: Turn) -> ProviderRequest:
-    history = fit_history([m for m in turn.history if m.role != "system"], _HISTORY_TOKENS)
-    said = "\n".join(f"{message.role}: {message.content}" for message in history)
-    asked = f"{said}\n\nLast question: {turn.question}"
+    said = [message for message in turn.history if message.role in {"user", "assistant"}]
+    fitted = fit_history(said, _HISTORY_TOKENS, summary=turn.summary)
+    lines = [fitted.digest, *(f"{message.role}: {message.content}" for message in fitted.messages)]
+    asked = "\n".join(filter(None, lines)) + f"\n\nLast question: {turn.question}"
     messages = (PromptMessage("system", _PROMPT), PromptMessage("user", asked))
     return ProviderRequest(turn.deployment.provider_model, messages, {"max_tokens": _MAX_TOKENS, "temperature": 0})
 
@@ -64,5 +65,5 @@ async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
             pieces.append(delta.text)
             usage = delta.usage or usage
     text = "".join(pieces)
-    sent = sum(estimate_tokens(message.content) for message in request.messages)
-    return text, usage or Usage(sent, estimate_tokens(text), is_estimated=True)
+    sent = likely_tokens(request.model, [message.content for message in request.messages])
+    return text, usage or Usage(sent, likely_tokens(request.model, [text]), is_estimated=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from chatapp.domain import Actor, Citation, PromptMessage, Source, Span, TurnStatus, Usage
+from chatapp.domain import Actor, AnswerPart, Citation, PromptMessage, Source, Span, TurnStatus, Usage
 from chatapp.errors import AppError
 from chatapp.limits.fair_queue import Lane
 from chatapp.pipeline.event_writer import EventWriter
@@ -116,6 +116,13 @@ class Turn:
     """False: the asker chose no collection, and wants no documents."""
     collections: tuple[SearchedCollection, ...] = ()
     history: tuple[PromptMessage, ...] = ()
+    """Earlier messages, oldest first."""
+    earlier_ids: tuple[UUID, ...] = ()
+    """The turns `history` is of, one for each question in it; empty when the request carried it."""
+    summary: str = ""
+    """Of the turns before those; empty when there are none, or nobody has summed them up."""
+    summarised_turns: int = 0
+    """How many those are."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     lane: Lane = Lane.INTERACTIVE
     may_share: bool = True
@@ -134,6 +141,10 @@ class Turn:
     answered_by: Deployment | None = None
     attempts: tuple[Attempt, ...] = ()
     """Every request for the answer, with how it ended."""
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    """How long the last request for the answer was and what was left out to make it fit, for the trace."""
+    parts: tuple[AnswerPart, ...] = ()
+    """Who wrote what of the answer; empty where one model wrote it all."""
     ttft_ms: float | None = None
     """From the turn's start to its first text; None without any."""
     citations: tuple[Citation, ...] = ()

@@ -171,12 +171,24 @@ _INNER = ("completion_stream", "streaming_response", "response_iterator")
 
 
 def _messages(request: ProviderRequest) -> list[dict[str, Any]]:
-    is_marked = request.model.startswith(_MARKED)
-    return [_message(message, is_marked=is_marked and at == 0) for at, message in enumerate(request.messages)]
+    """The messages, marked where what stays the same ends: behind the instructions, and behind what was said before.
+
+    The next turn of the conversation begins with the same words up to there, and says more. Shorter beginnings than a
+    provider keeps are not kept, whatever the marks say.
+    Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
+    """
+    marked = _stable_ends(request.messages) if request.model.startswith(_MARKED) else set[int]()
+    return [_message(message, is_marked=at in marked) for at, message in enumerate(request.messages)]
+
+
+def _stable_ends(messages: tuple[PromptMessage, ...]) -> set[int]:
+    first_said = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
+    last_asked = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
+    return {at for at in (first_said - 1, last_asked - 1) if at >= 0 and messages[at].content}
 
 
 def _message(message: PromptMessage, *, is_marked: bool) -> dict[str, Any]:
-    if not is_marked or message.role != "system":
+    if not is_marked:
         return {"role": message.role, "content": message.content}
     part = {"type": "text", "text": message.content, "cache_control": {"type": "ephemeral"}}
     return {"role": message.role, "content": [part]}
@@ -201,6 +213,7 @@ def _usage(reported: Any) -> Usage:
         input_tokens=int(reported.prompt_tokens or 0),
         output_tokens=int(reported.completion_tokens or 0),
         cached_input_tokens=int(getattr(details, "cached_tokens", 0) or 0),
+        cache_write_tokens=int(getattr(reported, "cache_creation_input_tokens", 0) or 0),
     )
 
 
@@ -230,7 +243,7 @@ def _within(error: BaseException) -> BaseException:
 
 def _translated(litellm: Any, error: BaseException) -> UpstreamError | None:
     known: list[tuple[tuple[type[Exception], ...], UpstreamError]] = [
-        ((litellm.ContextWindowExceededError,), PromptTooLong()),
+        ((litellm.ContextWindowExceededError,), _too_long(_reason(error))),
         (
             (litellm.AuthenticationError, litellm.PermissionDeniedError),
             ProviderRejected("The model's provider refused the key. An admin has to renew it."),
@@ -256,10 +269,18 @@ def _translated(litellm: Any, error: BaseException) -> UpstreamError | None:
 
 
 def _refusal(error: BaseException) -> ProviderRejected:
-    reason = str(getattr(error, "message", "") or error).rpartition("Exception - ")[2]
+    reason = _reason(error)
     if says_too_long(reason):
-        return PromptTooLong()
-    return ProviderRejected(f"The model's provider refused the request: {reason[:_MAX_REASON_CHARACTERS]}")
+        return _too_long(reason)
+    return ProviderRejected(f"The model's provider refused the request: {reason}")
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "message", "") or error).rpartition("Exception - ")[2][:_MAX_REASON_CHARACTERS]
+
+
+def _too_long(reason: str) -> PromptTooLong:
+    return PromptTooLong(f"{PromptTooLong.sentence()} The provider says: {reason}")
 
 
 def _retry_after(error: BaseException) -> float | None:

@@ -24,6 +24,13 @@ class Escalation(StrEnum):
     """The person had the same question answered once more: the answer begins a rung higher."""
 
 
+_CACHE_WRITE_PERCENT = 25
+"""What input costs on top where the provider keeps it for five minutes and charges for that.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#pricing; nobody else reports such tokens.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One model at one provider, and its price."""
@@ -70,8 +77,10 @@ def price_micro_usd(
     """What tokens cost at these prices, in micro-dollars, rounded up; None: kept input costs what other input does."""
     if cached_input_micro_usd_per_mtok is None:
         cached_input_micro_usd_per_mtok = input_micro_usd_per_mtok
+    kept_anew = usage.cache_write_tokens * input_micro_usd_per_mtok * _CACHE_WRITE_PERCENT // 100
     picodollars = (
         (usage.input_tokens - usage.cached_input_tokens) * input_micro_usd_per_mtok
+        + kept_anew
         + usage.cached_input_tokens * cached_input_micro_usd_per_mtok
         + usage.output_tokens * output_micro_usd_per_mtok
     )

@@ -12,6 +12,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +22,7 @@ from chatapp.errors import AppError, NotPermitted, UpstreamError
 from chatapp.pipeline.answer import answer
 from chatapp.pipeline.event_writer import EventWriter
 from chatapp.pipeline.record import done_event_of
+from chatapp.pipeline.summarise import VERBATIM_TURNS
 from chatapp.pipeline.turn import Stopped, StopSignal, Turn, TurnLimits
 from chatapp.services import admission, authentication, turn_metrics
 from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
@@ -38,7 +40,8 @@ LEASE_SECONDS = 30.0
 _RENEW_SECONDS = 10.0
 _MAX_ATTEMPTS = 5
 """A turn that takes its process down each time must not do so for ever."""
-_HISTORY_TURNS = 40
+_HISTORY_TURNS = VERBATIM_TURNS + 20
+"""Turns read of a branch; from `VERBATIM_TURNS` on the older ones are summed up, so none is lost sight of."""
 _RELISTEN_SECONDS = 2.0
 _FRESH_SECONDS = 1.0
 """After a longer wait for a place it is decided anew who answers and from what, with the rights of then."""
@@ -170,7 +173,7 @@ class TurnRunner:
             stop=stop,
             is_searching=plan.is_searching,
             collections=plan.collections,
-            history=await _history(actor, row),
+            **await _said_before(actor, row),
             parameters=row.request.get("parameters", {}),
             lane=admission.lane_of(row.request),
             may_share=admission.may_share(row.request),
@@ -230,21 +233,32 @@ class TurnRunner:
             await asyncio.sleep(_RELISTEN_SECONDS)
 
 
-async def _history(actor: Actor, row: TurnTable) -> tuple[PromptMessage, ...]:
-    """What was said before: the branch above the turn, or what the request itself carried."""
+async def _said_before(actor: Actor, row: TurnTable) -> dict[str, Any]:
+    """What was said before, as fields of `Turn`: the branch above the turn, or what the request itself carried.
+
+    Of the branch, the turns behind the last one that has a summary; it stands for those up to and with it.
+    """
     if "messages" in row.request:
-        return tuple(PromptMessage(message["role"], message["content"]) for message in row.request["messages"])
+        carried = (PromptMessage(message["role"], message["content"]) for message in row.request["messages"])
+        return {"history": tuple(carried)}
     if row.parent_id is None or row.conversation_id is None:
-        return ()
+        return {}
     async with transaction(actor, readonly=True) as tx:
-        nodes = await turns.list_nodes(tx, row.conversation_id)
-        above = await turns.list_by_ids(tx, branch(nodes, row.parent_id)[-_HISTORY_TURNS:])
+        path = branch(await turns.list_nodes(tx, row.conversation_id), row.parent_id)
+        summary_of, summary = await turns.last_summary(tx, path)
+        summarised = path.index(summary_of) + 1 if summary_of is not None else 0
+        above = await turns.list_by_ids(tx, path[summarised:][-_HISTORY_TURNS:])
     messages: list[PromptMessage] = []
     for turn in above:
         messages.append(PromptMessage("user", turn.question))
         if turn.answer:
             messages.append(PromptMessage("assistant", turn.answer))
-    return tuple(messages)
+    return {
+        "history": tuple(messages),
+        "earlier_ids": tuple(turn.id for turn in above),
+        "summary": summary,
+        "summarised_turns": summarised,
+    }
 
 
 async def _in_its_place(turn: Turn, row: TurnTable, places: AsyncExitStack) -> Turn:

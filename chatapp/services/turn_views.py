@@ -31,7 +31,9 @@ class TurnView:
     sources: list[dict[str, Any]]
     status: TurnStatus
     model: str
-    """The model that answered; empty before it has."""
+    """The model that answered, or ended the answer; empty before it has."""
+    parts: list[dict[str, Any]]
+    """`{"start", "model"}` of each model that wrote some of the answer; empty where one wrote it all."""
     finish_reason: str
     error_code: str
     error_message: str
@@ -69,10 +71,13 @@ class TurnView:
             sources=row.sources,
             status=TurnStatus(row.status),
             model=row.model,
+            parts=row.parts,
             finish_reason=row.finish_reason,
             error_code=row.error_code,
             error_message=row.error_message,
-            usage=Usage(row.input_tokens, row.output_tokens, is_estimated=row.is_usage_estimated),
+            usage=Usage(
+                row.input_tokens, row.output_tokens, row.cached_input_tokens, is_estimated=row.is_usage_estimated
+            ),
             cost_micro_usd=row.cost_micro_usd,
             created_at=row.created_at,
             completed_at=row.completed_at,

@@ -21,6 +21,7 @@ from chatapp.errors import Conflict, NotFound
 from chatapp.store.database import Transaction
 from chatapp.store.tables import TenantTable, TurnTable
 
+_SUMMARY_LOOKBACK = 500
 _OPEN = (TurnStatus.QUEUED, TurnStatus.RUNNING)
 
 
@@ -148,6 +149,31 @@ async def finish(tx: Transaction, turn_id: UUID, *, attempt: int, values: dict[s
         **values, completed_at=utc_now(), lease_owner="", lease_expires_at=None
     )
     return await _changes_a_row(tx, statement)
+
+
+async def last_summary(tx: Transaction, path: Sequence[UUID]) -> tuple[UUID | None, str]:
+    """The last turn of a branch that has a summary, and the summary; None and nothing where none has.
+
+    Args:
+        tx: an actor's transaction.
+        path: the branch, oldest turn first; of a very long one the end is looked at.
+    """
+    looked_at = path[-_SUMMARY_LOOKBACK:]
+    query = select(col(TurnTable.id), col(TurnTable.summary)).where(
+        col(TurnTable.id).in_(looked_at), col(TurnTable.summary) != ""
+    )
+    found = {turn_id: summary for turn_id, summary in await tx.session.execute(query)}
+    last = next((turn_id for turn_id in reversed(looked_at) if turn_id in found), None)
+    return last, found[last] if last is not None else ""
+
+
+async def keep_summary(tx: Transaction, turn_id: UUID, summary: str) -> None:
+    """Keep the summary of a conversation up to and with a turn of the actor.
+
+    Raises:
+        NotFound: there is no such turn any more, or somebody else asked it.
+    """
+    (await get_own(tx, turn_id)).summary = summary
 
 
 async def release(tx: Transaction, turn_id: UUID, *, attempt: int) -> None:

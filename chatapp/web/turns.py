@@ -33,11 +33,13 @@ def turn_object(view: TurnView) -> dict[str, Any]:
         "sources": view.sources,
         "status": view.status,
         "model": view.model,
+        "parts": view.parts,
         "finish_reason": view.finish_reason,
         "error": {"code": view.error_code, "message": view.error_message} if view.error_code else None,
         "usage": {
             "input_tokens": view.usage.input_tokens,
             "output_tokens": view.usage.output_tokens,
+            "cached_input_tokens": view.usage.cached_input_tokens,
             "is_estimated": view.usage.is_estimated,
         },
         "cost_micro_usd": view.cost_micro_usd,

@@ -36,6 +36,7 @@ _IMPORTERS = {
     "sentence_transformers": ("chatapp/retrieval/",),
     "sqlalchemy": ("chatapp/store/",),
     "sqlmodel": ("chatapp/store/",),
+    "tiktoken": ("chatapp/providers/encodings.py",),
     "tokenizers": ("chatapp/retrieval/embedder.py",),
     "torch": ("chatapp/retrieval/prepare.py",),
     "transformers": ("chatapp/retrieval/",),

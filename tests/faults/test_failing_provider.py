@@ -58,7 +58,7 @@ async def test_every_fault_ends_in_a_clear_turn_with_what_was_written(
         assert ended.usage.output_tokens > 0
         return
     assert ended.status == TurnStatus.FAILED
-    assert done["error"]["code"].startswith("provider_")
+    assert done["error"]["code"].startswith(("provider_", "context_length_"))
     assert done["error"]["message"] == ended.error_message
     assert "sk-" not in ended.error_message
     # Nobody else is there, so the model that broke off was asked to go on, once, and broke off again.

@@ -70,6 +70,8 @@ class TurnTable(TenantRow, table=True):
     error_message: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """Of the input, what the provider had kept."""
     cost_micro_usd: int = 0
     is_usage_estimated: bool = False
     """The provider reported no usage and the tokens were counted here."""

@@ -69,12 +69,20 @@ async def test_an_answer_streams_with_its_usage(wire: str, provider: Upstream) -
 
 
 async def test_the_prompts_stable_beginning_is_marked_and_what_was_kept_of_it_is_read(provider: Upstream) -> None:
-    deltas = await _read(_provider(provider, "anthropic"), _request("anthropic", "scripted?tokens=1"))
-    system = provider.calls[0].body["system"]
-    assert system[0]["cache_control"] == {"type": "ephemeral"}
+    said = (("system", "Be brief."), ("user", "And before?"), ("assistant", "Before."), ("user", "And now?"))
+    request = ProviderRequest(
+        "anthropic/scripted?tokens=1&cached=20&written=8", tuple(PromptMessage(*message) for message in said)
+    )
+    usage = (await _read(_provider(provider, "anthropic"), request))[-1].usage
+    body = provider.calls[0].body
+    mark = {"type": "ephemeral"}
+    assert body["system"][0]["cache_control"] == mark
+    marked = [[part.get("cache_control") for part in message["content"]] for message in body["messages"]]
+    assert marked == [[None], [mark], [None]], "what was said before is kept, the question is not"
     assert provider.calls[0].headers["x-api-key"] == "sk-mine"
-    assert isinstance(deltas[-1].usage, Usage)
-    assert deltas[-1].usage.cached_input_tokens == 2
+    assert isinstance(usage, Usage)
+    assert (usage.cached_input_tokens, usage.cache_write_tokens) == (20, 8)
+    assert usage.input_tokens > 28, "what was kept and what is kept anew are input too"
 
 
 @pytest.mark.parametrize("wire", WIRES)
