@@ -84,3 +84,13 @@ class Provider(Protocol):
             ProviderRejected: it refused the request or our key.
         """
         ...
+
+
+def form_of(parameters: Mapping[str, Any]) -> str:
+    """The form an answer is asked for in: `text`, `json_object` or `json_schema`.
+
+    Args:
+        parameters: of a `ProviderRequest`.
+    """
+    wanted = parameters.get("response_format")
+    return str(wanted.get("type", "text")) if isinstance(wanted, Mapping) else "text"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from chatapp.domain import Usage
 from chatapp.providers.base import Provider
+from chatapp.routing.facts import Facts
+
+if TYPE_CHECKING:
+    from chatapp.routing.choice import Choice
 
 WhenTooLong = Literal["fit", "refuse"]
 """`fit` drops weak sources and summarises old turns; `refuse` says that it is too long."""
@@ -103,6 +107,10 @@ class Route:
     """The higher rungs of a ladder, the next first: who is asked when the answer of this one will not do."""
     escalate_on: frozenset[Escalation] = frozenset()
     """Why one climbs to the next rung."""
+    facts: Facts | None = None
+    """What was known of the question when it was chosen."""
+    choice: Choice | None = None
+    """What it is to be chosen by once more when the search is done; None: it stays."""
 
     @property
     def first(self) -> Deployment:

@@ -164,6 +164,8 @@ class Decision:
     """1-based; None: the default, or whoever was asked for by name."""
     unknown: tuple[Fact, ...] = ()
     """Facts that rules up to the deciding one asked for and that are not known."""
+    is_asked_by_name: bool = False
+    """No rule led away from the model that was asked for by name."""
 
 
 def decide(rules: Sequence[Rule], default_model: str, facts: Facts) -> Decision:
@@ -177,7 +179,7 @@ def decide(rules: Sequence[Rule], default_model: str, facts: Facts) -> Decision:
         if rule.when.holds(facts):
             return Decision(rule.model, f"rule {number}: {_told(rule.when, facts)}", number, tuple(unknown))
     if is_named:
-        return Decision(facts.requested_model, ASKED_BY_NAME, None, tuple(unknown))
+        return Decision(facts.requested_model, ASKED_BY_NAME, None, tuple(unknown), is_asked_by_name=True)
     reason = "auto: the route's default" if rules else "auto: the default model"
     return Decision(default_model, reason, None, tuple(unknown))
 

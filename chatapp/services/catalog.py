@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
@@ -15,12 +16,15 @@ from chatapp.providers import make_provider
 from chatapp.providers.base import ProviderConfig
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
+from chatapp.routing.balance import Balance, arrange
+from chatapp.routing.choice import ServedModel
+from chatapp.routing.facts import ASKED_BY_NAME
 from chatapp.routing.route import Deployment, Route, price_micro_usd
 from chatapp.settings import Settings, get_settings
-from chatapp.store import catalog
-from chatapp.store.database import system_transaction, transaction
+from chatapp.store import catalog, deployments
+from chatapp.store.database import Transaction, system_transaction, transaction
 from chatapp.store.encryption import CannotDecrypt, decrypt, encrypt
-from chatapp.store.tables import ModelTable, ProviderTable
+from chatapp.store.tables import DeploymentTable, ModelTable, ProviderTable
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +89,7 @@ def _view(model: ModelTable, provider: ProviderTable) -> ModelView:
 
 
 async def resolve(actor: Actor, name: str) -> Route:
-    """Who answers when the actor asks for a model. Behind what `auto` means stands the built-in model, which quotes.
+    """Who serves a model; for `auto` what it means without a route, with the built-in model, which quotes, behind it.
 
     Args:
         actor: who asks.
@@ -95,16 +99,13 @@ async def resolve(actor: Actor, name: str) -> Route:
         NotFound: there is no such model in use.
         ProviderRejected: its provider is of a kind this installation does not have.
     """
-    is_auto = name in {"", AUTO}
     async with transaction(actor, readonly=True) as tx:
-        found = await (catalog.find_default(tx) if is_auto else catalog.find_model(tx, name))
-        last_resort = await catalog.find_of_kind(tx, Extractive.kind) if is_auto else None
-    if found is None:
+        models = await in_use(tx)
+    if name in {"", AUTO}:
+        return _route(models, [models.default, models.last_resort], reason="auto: the default model")
+    if name not in models.models:
         raise NotFound(f"There is no model named “{name}”. `GET /v1/models` lists them.", param="model")
-    deployments = [_deployment(*found)]
-    if last_resort is not None and last_resort[0].id != found[0].id:
-        deployments.append(_deployment(*last_resort))
-    return Route(tuple(deployments), reason="auto: the default model" if is_auto else "asked for by name")
+    return _route(models, [name], reason=ASKED_BY_NAME)
 
 
 async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, version: int) -> Route:
@@ -114,14 +115,60 @@ async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, versio
         NotFound: nothing at all is in use.
     """
     async with transaction(actor, readonly=True) as tx:
-        found = {model.name: (model, provider) for model, provider in await catalog.list_models(tx)}
-        last_resort = await catalog.find_of_kind(tx, Extractive.kind)
-    wanted = [found[name] for name in names if name in found]
-    if last_resort is not None and last_resort[0].name not in names:
-        wanted.append((last_resort[0], last_resort[1]))
-    if not wanted:
+        models = await in_use(tx)
+    return _route(models, [*names, models.last_resort], reason=reason, version=version)
+
+
+def _route(models: InUse, names: Sequence[str], *, reason: str, version: int = 0) -> Route:
+    served = models.served(dict.fromkeys(names)).values()
+    if not served:
         raise NotFound("No model is in use. An admin has to add one.", param="model")
-    return Route(tuple(_deployment(*each) for each in wanted), reason=reason, version=version)
+    places = tuple(each for model in served for each in arrange(model.deployments, model.balance))
+    return Route(places, reason=reason, version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The models in use, and where each of them is served."""
+
+    models: dict[str, tuple[ModelTable, ProviderTable]]
+    """By name, the default first."""
+    further: dict[UUID, list[tuple[DeploymentTable, ProviderTable]]]
+    """Places beside a model's own, by the model's id."""
+
+    @property
+    def default(self) -> str:
+        """What `auto` means without a route; empty where nothing is in use."""
+        return next(iter(self.models), "")
+
+    @property
+    def last_resort(self) -> str:
+        """The oldest model that quotes, which stands behind every route; empty where there is none."""
+        quoting = [model for model, provider in self.models.values() if provider.kind == Extractive.kind]
+        return min(quoting, key=lambda model: (model.created_at, model.id)).name if quoting else ""
+
+    def served(self, names: Iterable[str]) -> dict[str, ServedModel]:
+        """Those of the models that are in use, ready to be asked.
+
+        Raises:
+            ProviderRejected: a provider is of a kind this installation does not have.
+        """
+        return {name: self._served(name) for name in names if name in self.models}
+
+    def _served(self, name: str) -> ServedModel:
+        model, provider = self.models[name]
+        own = _deployment(model, provider, model.provider_model, model.weight)
+        others = (
+            _deployment(model, place, row.provider_model, row.weight) for row, place in self.further.get(model.id, ())
+        )
+        return ServedModel(name, (own, *others), Balance(model.balance))
+
+
+async def in_use(tx: Transaction) -> InUse:
+    """The models in use, at the price in force."""
+    found = await catalog.list_models(tx)
+    further = await deployments.list_in_use(tx, [model.id for model, _ in found])
+    return InUse({model.name: (model, provider) for model, provider in found}, further)
 
 
 def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:
@@ -134,17 +181,18 @@ def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:
     )
 
 
-def _deployment(model: ModelTable, provider: ProviderTable) -> Deployment:
+def _deployment(model: ModelTable, provider: ProviderTable, provider_model: str, weight: int) -> Deployment:
     return Deployment(
         provider=make_provider(provider.kind, config_of(provider)),
         provider_name=provider.name,
         model=model.name,
-        provider_model=model.provider_model,
+        provider_model=provider_model,
         max_input_tokens=model.max_input_tokens,
         max_output_tokens=model.max_output_tokens,
         input_micro_usd_per_mtok=model.input_micro_usd_per_mtok,
         output_micro_usd_per_mtok=model.output_micro_usd_per_mtok,
         cached_input_micro_usd_per_mtok=model.cached_input_micro_usd_per_mtok,
+        weight=weight,
         max_concurrent=provider.max_concurrent,
     )
 

@@ -11,7 +11,6 @@ from chatapp.pipeline.turn import SearchedCollection
 from chatapp.routing.route import Route
 from chatapp.routing.rules import Facts
 from chatapp.services import collections, routes
-from chatapp.services.request_parameters import require_honoured
 from chatapp.services.turn_views import branch
 from chatapp.store import collections as collection_rows
 from chatapp.store import conversations, turns
@@ -37,7 +36,8 @@ async def make_plan(
 
     Args:
         actor: who asks.
-        request: a turn's `request`: `model`, `collections` as a list of ids or None for all, and `parameters`.
+        request: a turn's `request`: `model`, `collections` as a list of ids or None for all, `parameters`, and
+            `times_asked` where the same question was answered before.
         question: what is asked, for the rules of the tenant's route.
         conversation_id: where; None: in no conversation, or a new one.
         parent_id: the answer it follows; None: the one the conversation ends with.
@@ -47,10 +47,8 @@ async def make_plan(
         NotPermitted: the actor may not read documents, and wants to.
         InvalidInput: the model cannot answer in the form wanted.
     """
-    route = await routes.choose(
-        actor, request.get("model", ""), await _facts(actor, request, question, conversation_id, parent_id)
-    )
-    require_honoured(route.first.provider, request.get("parameters", {}))
+    facts = await _facts(actor, request, question, conversation_id, parent_id)
+    route = await routes.choose(actor, facts, request.get("parameters", {}), times_asked=request.get("times_asked", 0))
     wanted = request.get("collections")
     requested = None if wanted is None else [UUID(value) for value in wanted]
     ids = await collections.readable_ids(actor, requested)
@@ -60,6 +58,18 @@ async def make_plan(
         rows = {row.id: row for row in await collection_rows.list_all(tx)}
     found = (SearchedCollection(rows[key].id, rows[key].name, rows[key].version) for key in ids if key in rows)
     return Plan(route, is_searching=True, collections=tuple(found))
+
+
+def asked_again(request: dict[str, Any], *, model: str | None, is_same: bool) -> dict[str, Any]:
+    """The request of a turn that takes the place of an earlier one.
+
+    Args:
+        request: the earlier turn's.
+        model: another one this time; None: as before.
+        is_same: whether the same question is answered once more, where the tenant's ladder may begin a rung higher.
+    """
+    times = request.get("times_asked", 0) + 1 if is_same else 0
+    return {**request, "model": model or request["model"], "times_asked": times}
 
 
 async def _facts(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatapp.errors import InvalidInput
-from chatapp.providers.base import Provider
+from chatapp.providers.base import Provider, form_of
 
 _PASSED_ON = frozenset(
     {
@@ -31,21 +31,21 @@ def passed_on(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (parameters or {}).items() if name in _PASSED_ON}
 
 
-def require_honoured(provider: Provider, parameters: Mapping[str, Any]) -> None:
-    """Refuse what would be answered by something else than was asked for.
+def honours(provider: Provider, parameters: Mapping[str, Any]) -> bool:
+    """Whether a provider answers in the form that is asked for.
 
     A provider that quotes has nothing to sample and may ignore how; but who asks for JSON cannot read its prose.
 
     Args:
         provider: who is to answer.
         parameters: as `passed_on` gives them.
-
-    Raises:
-        InvalidInput: a form other than text from a provider that quotes.
     """
-    wanted = (parameters.get("response_format") or {}).get("type", "text")
-    if provider.quotes and wanted != "text":
-        raise InvalidInput(
-            f"This model quotes documents and cannot answer as {wanted}. Choose another model.",
-            param="response_format",
-        )
+    return not provider.quotes or form_of(parameters) == "text"
+
+
+def not_honoured(parameters: Mapping[str, Any]) -> InvalidInput:
+    """The refusal where nobody who could be asked answers in the form wanted."""
+    return InvalidInput(
+        f"This model quotes documents and cannot answer as {form_of(parameters)}. Choose another model.",
+        param="response_format",
+    )

@@ -1,28 +1,35 @@
-"""Use cases of routes: which model answers what in a tenant, changing that, and trying it on past questions."""
+"""Use cases of routes: which model answers what in a tenant, and changing that."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatapp.domain import Actor, Permission, utc_now
-from chatapp.errors import InvalidInput
-from chatapp.routing.route import Route
-from chatapp.routing.rules import Decision, Facts, Rule, decide
+from chatapp.errors import InvalidInput, NotFound
+from chatapp.routing.choice import Choice, Ladder, ServedModel
+from chatapp.routing.facts import Facts
+from chatapp.routing.languages import known_languages, language_of
+from chatapp.routing.route import Escalation, Route, WhenTooLong
+from chatapp.routing.rules import Rule, needs
 from chatapp.services import catalog
+from chatapp.services.catalog import InUse
+from chatapp.services.intents import examples_of
+from chatapp.services.request_parameters import honours, not_honoured
 from chatapp.store import audit, routes
 from chatapp.store import catalog as catalog_rows
-from chatapp.store.database import transaction
-from chatapp.store.tables import RouteTable, TraceTable
+from chatapp.store.database import Transaction, transaction
+from chatapp.store.tables import RouteTable
 
 MAX_RULES = 100
 MAX_FALLBACKS = 10
-MAX_TRIED = 500
+MAX_RUNGS = 10
+MAX_REASON_CHARACTERS = 500
+_MIN_RUNGS = 2
 
 
 class RouteSettings(BaseModel):
@@ -35,6 +42,21 @@ class RouteSettings(BaseModel):
     fallbacks: tuple[str, ...] = Field(
         default=(), max_length=MAX_FALLBACKS, description="Asked in turn when the one before failed."
     )
+    ladder: tuple[str, ...] = Field(
+        default=(),
+        max_length=MAX_RUNGS,
+        description="Models, the smallest first: an answer begins at the model chosen, where it is here, and climbs.",
+    )
+    escalate_on: frozenset[Escalation] = Field(
+        default=frozenset(),
+        description="Why an answer climbs: `invalid_output` (empty, broken, or no JSON where JSON was asked for), "
+        "`low_support` (over half of what it cites is not carried by its sources), `asked_again`.",
+    )
+    when_too_long: WhenTooLong = Field(
+        default="fit",
+        description="A prompt over the model's input: `fit` drops weak sources and summarises old turns, `refuse` says "
+        "so.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +66,77 @@ class RouteView:
     rules: list[dict[str, Any]]
     default: str
     fallbacks: list[str]
+    ladder: list[str]
+    escalate_on: list[str]
+    when_too_long: str
     version: int
     """0: the tenant has none of its own, and this is what the installation does."""
     updated_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What a route would have done with a question that was asked."""
+async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, times_asked: int = 0) -> Route:
+    """Who answers a question, by what is known of it before its search.
 
-    trace_id: UUID
-    question: str
-    model_then: str
-    model_now: str
-    reason: str
-    cost_then_micro_usd: int
-    cost_now_micro_usd: int
-    """At the price of the model chosen, for the same tokens."""
+    A model asked for by name is asked alone, where no rule leads away from that name. Otherwise the tenant's rules
+    choose, its fallbacks follow, and the built-in model, which quotes, stands behind them all. Who cannot answer in
+    the form asked for is passed over.
 
-
-async def choose(actor: Actor, name: str, facts: Facts) -> Route:
-    """Who answers a question.
-
-    A model asked for by name is asked alone. Otherwise the tenant's rules choose, its fallbacks follow, and the
-    built-in model, which quotes, stands behind them all.
+    Args:
+        actor: who asks.
+        facts: what is known.
+        parameters: of the request, as they go to a provider.
+        times_asked: how often the same question was answered before.
 
     Raises:
         NotFound: there is no such model in use, or none at all.
+        InvalidInput: nobody who could be asked answers in the form asked for.
     """
-    if name not in {"", catalog.AUTO}:
-        return await catalog.resolve(actor, name)
     async with transaction(actor, readonly=True) as tx:
         row = await routes.find(tx)
+        models = await catalog.in_use(tx)
+    wanted = facts.requested_model if facts.requested_model not in {"", catalog.AUTO} else ""
+    choice = await _choice(actor, row, models, wanted)
+    asked = choice.needs(facts.requested_model)
+    if wanted and wanted not in choice.served and "requested_model" not in asked:
+        raise NotFound(f"There is no model named “{wanted}”. `GET /v1/models` lists them.", param="model")
+    if "language" in asked:
+        facts = replace(facts, language=await language_of(facts.question))
+    able = {name: model for name, model in choice.served.items() if _is_able(model, parameters)}
+    ladder = replace(choice.ladder, times_asked=times_asked)
+    route = replace(choice, served=able, ladder=ladder).route(facts)
+    if route.deployments:
+        return route
+    if choice.served and len(able) < len(choice.served):
+        raise not_honoured(parameters)
+    raise NotFound("No model is in use. An admin has to add one.", param="model")
+
+
+async def _choice(actor: Actor, row: RouteTable | None, models: InUse, wanted: str) -> Choice:
+    """What a tenant's route is chosen by; what a model named by somebody leaves open is the tenant's, too."""
     if row is None:
-        return await catalog.resolve(actor, catalog.AUTO)
-    decision = decide(_rules(row), row.default_model, facts)
-    names = list(dict.fromkeys((decision.model, *row.fallbacks, row.default_model)))
-    return await catalog.resolve_all(actor, names, reason=decision.reason, version=row.version)
+        names = [wanted] if wanted else [models.default, models.last_resort]
+        fallbacks = () if wanted else (models.last_resort,)
+        return Choice(models.default, models.served(filter(None, names)), fallbacks=fallbacks)
+    rules = tuple(_rules(row))
+    asked = needs(rules, wanted)
+    fallbacks = (*row.fallbacks, row.default_model, *filter(None, [models.last_resort]))
+    candidates = (
+        [wanted] if wanted and not asked else [*(rule.model for rule in rules), *row.ladder, *fallbacks, wanted]
+    )
+    return Choice(
+        row.default_model,
+        models.served(dict.fromkeys(candidates)),
+        rules,
+        fallbacks,
+        Ladder(tuple(row.ladder), frozenset(Escalation(each) for each in row.escalate_on)),
+        await examples_of(actor, row.intents_version) if "intent" in asked else None,
+        row.version,
+        "refuse" if row.when_too_long == "refuse" else "fit",
+    )
+
+
+def _is_able(model: ServedModel, parameters: Mapping[str, Any]) -> bool:
+    return all(honours(each.provider, parameters) for each in model.deployments)
 
 
 async def get(actor: Actor) -> RouteView:
@@ -95,7 +151,7 @@ async def get(actor: Actor) -> RouteView:
         if row is not None:
             return _view(row)
         found = await catalog_rows.find_default(tx)
-    return RouteView([], found[0].name if found else "", [], 0, None)
+    return RouteView([], found[0].name if found else "", [], [], [], "fit", 0, None)
 
 
 async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> RouteView:
@@ -103,12 +159,13 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> Route
 
     Raises:
         NotPermitted: the actor may not change the tenant's settings.
-        InvalidInput: a model is not in use; `param` names the place.
+        InvalidInput: a model is not in use, a language has no such code, or the ladder leads nowhere; `param` names
+            the place.
     """
     actor.require(Permission.ADMIN)
+    await require_languages(wanted)
     async with transaction(actor) as tx:
-        known = {model.name for model, _ in await catalog_rows.list_models(tx)}
-        _require_known(wanted, known)
+        await require_valid(tx, wanted)
         row = await routes.find(tx, for_update=True)
         before = None if row is None else _as_json(row)
         if row is None:
@@ -116,62 +173,43 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> Route
             tx.session.add(row)
         row.rules = [rule.model_dump(mode="json", exclude_none=True) for rule in wanted.rules]
         row.default_model, row.fallbacks = wanted.default, list(wanted.fallbacks)
+        row.ladder, row.escalate_on = list(wanted.ladder), sorted(wanted.escalate_on)
+        row.when_too_long = wanted.when_too_long
         row.version, row.updated_at = row.version + 1, utc_now()
         await audit.write(tx, "route.changed", actor.tenant_id, before=before, after=_as_json(row), reason=reason)
         return _view(row)
 
 
-async def dry_run(actor: Actor, wanted: RouteSettings, *, last: int = 100) -> list[Tried]:
-    """What a route would have done with the tenant's last questions; nothing is changed or asked.
-
-    Args:
-        actor: who tries it; the questions are the tenant's, so reading traces is needed too.
-        wanted: the route to try.
-        last: how many of the last answers, 1 to 500.
+async def require_valid(tx: Transaction, wanted: RouteSettings) -> None:
+    """Refuse a route that could not be gone by.
 
     Raises:
-        NotPermitted: the actor may not change the tenant's settings or not read its traces.
-        InvalidInput: a model is not in use, or `last` is out of range.
+        InvalidInput: a model is not in use, a language has no such code, or the ladder leads nowhere; `param` names
+            the place.
     """
-    actor.require(Permission.ADMIN)
-    actor.require(Permission.READ_TRACES)
-    if not 1 <= last <= MAX_TRIED:
-        raise InvalidInput(f"last is a number from 1 to {MAX_TRIED}.", param="last")
-    async with transaction(actor, readonly=True) as tx:
-        models = {model.name: model for model, _ in await catalog_rows.list_models(tx)}
-        _require_known(wanted, set(models))
-        traces = await routes.last_traces(tx, last)
-    tried: list[Tried] = []
-    for trace in traces:
-        decision = decide(wanted.rules, wanted.default, _facts_of(trace))
-        deployment_cost = catalog.price_of(models[decision.model], trace.input_tokens, trace.output_tokens)
-        tried.append(_tried(trace, decision, deployment_cost))
-    return tried
+    _require_known(wanted, {model.name for model, _ in await catalog_rows.list_models(tx)})
+    if len(set(wanted.ladder)) < len(wanted.ladder):
+        raise InvalidInput("A model stands on the ladder twice. Leave it there once.", param="ladder")
+    if wanted.escalate_on and len(wanted.ladder) < _MIN_RUNGS:
+        raise InvalidInput("A ladder needs at least two models to climb.", param="ladder")
+    if wanted.ladder and not wanted.escalate_on:
+        raise InvalidInput("Say what makes an answer climb the ladder.", param="escalate_on")
 
 
-def _tried(trace: TraceTable, decision: Decision, cost_micro_usd: int) -> Tried:
-    return Tried(
-        trace_id=trace.id,
-        question=str(trace.body.get("question", "")),
-        model_then=trace.model,
-        model_now=decision.model,
-        reason=decision.reason,
-        cost_then_micro_usd=trace.cost_micro_usd,
-        cost_now_micro_usd=cost_micro_usd,
-    )
+async def require_languages(wanted: RouteSettings) -> None:
+    """Refuse languages that no question is ever found to be in.
 
-
-def _facts_of(trace: TraceTable) -> Facts:
-    body = trace.body
-    return Facts(
-        question=str(body.get("question", "")),
-        feature=trace.feature,
-        roles=(),
-        requested_model="",
-        turns_before=int(body.get("turns_before", 0)),
-        is_searching=bool(body.get("collections")),
-        moment=trace.created_at,
-    )
+    Raises:
+        InvalidInput: `param` names the rule.
+    """
+    asked = {number: rule.when.language for number, rule in enumerate(wanted.rules) if rule.when.language}
+    known = set(await known_languages()) if asked else set()
+    for number, codes in asked.items():
+        if strange := [code for code in codes if code not in known]:
+            raise InvalidInput(
+                f"“{strange[0]}” is no language that can be told. Use two letters, such as de.",
+                param=f"rules.{number}.when.language",
+            )
 
 
 def _require_known(wanted: RouteSettings, known: set[str]) -> None:
@@ -179,6 +217,7 @@ def _require_known(wanted: RouteSettings, known: set[str]) -> None:
         ("default", wanted.default),
         *((f"rules.{number}.model", rule.model) for number, rule in enumerate(wanted.rules)),
         *((f"fallbacks.{number}", name) for number, name in enumerate(wanted.fallbacks)),
+        *((f"ladder.{number}", name) for number, name in enumerate(wanted.ladder)),
     )
     for place, name in places:
         if name not in known:
@@ -190,8 +229,15 @@ def _rules(row: RouteTable) -> list[Rule]:
 
 
 def _as_json(row: RouteTable) -> dict[str, Any]:
-    return {"rules": row.rules, "default": row.default_model, "fallbacks": row.fallbacks}
+    return {
+        "rules": row.rules,
+        "default": row.default_model,
+        "fallbacks": row.fallbacks,
+        "ladder": row.ladder,
+        "escalate_on": row.escalate_on,
+        "when_too_long": row.when_too_long,
+    }
 
 
 def _view(row: RouteTable) -> RouteView:
-    return RouteView(row.rules, row.default_model, row.fallbacks, row.version, row.updated_at)
+    return RouteView(**_as_json(row), version=row.version, updated_at=row.updated_at)

@@ -6,9 +6,10 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from chatapp.domain import Permission
-from chatapp.services import routes
+from chatapp.services import route_trials, routes
 from chatapp.services.administration import acting_in
-from chatapp.services.routes import MAX_TRIED, RouteSettings, RouteView, Tried
+from chatapp.services.route_trials import MAX_TRIED, Trial
+from chatapp.services.routes import MAX_REASON_CHARACTERS, RouteSettings, RouteView
 from chatapp.web.auth import SignedIn
 from chatapp.web.parameters import PathId
 from chatapp.web.request_body import RequestBody
@@ -20,6 +21,8 @@ class RouteBody(RouteSettings, RequestBody):
     """A tenant's route, whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: str = Field(default="", max_length=MAX_REASON_CHARACTERS, description="Why, for the audit log.")
 
 
 class DryRun(RequestBody):
@@ -40,11 +43,12 @@ async def get(actor: SignedIn, tenant_id: PathId) -> RouteView:
 @router.put("")
 async def put(actor: SignedIn, tenant_id: PathId, body: RouteBody) -> RouteView:
     """Give the tenant a route. The next question goes by it."""
-    return await routes.put(await acting_in(actor, tenant_id, Permission.ADMIN), body)
+    there = await acting_in(actor, tenant_id, Permission.ADMIN)
+    return await routes.put(there, body, reason=body.reason)
 
 
 @router.post("/dry-run")
-async def dry_run(actor: SignedIn, tenant_id: PathId, body: DryRun) -> list[Tried]:
+async def dry_run(actor: SignedIn, tenant_id: PathId, body: DryRun) -> Trial:
     """What a route would have done with the tenant's last questions; nothing is changed or asked."""
     there = await acting_in(actor, tenant_id, Permission.ADMIN)
-    return await routes.dry_run(there, body.route, last=body.last)
+    return await route_trials.dry_run(there, body.route, last=body.last)

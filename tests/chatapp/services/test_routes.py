@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import delete, select
+from sqlmodel import col
 
 from chatapp.domain import Actor, Permission, Role
-from chatapp.errors import InvalidInput, NotPermitted
+from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.services import audit, routes, traces, turns
 from chatapp.services.routes import RouteSettings
+from chatapp.store.database import system_transaction
+from chatapp.store.tables import DeploymentTable, ModelTable
 from tests.fixtures.people import MakeActor
 from tests.fixtures.providers import AddModel
 
@@ -62,12 +66,6 @@ async def test_a_model_asked_for_by_name_goes_by_no_rule(actor: Actor, add_model
 async def test_a_model_that_is_gone_is_passed_over(actor: Actor, add_model: AddModel) -> None:
     usual, other = await add_model("usual?tokens=2"), await add_model("other?tokens=2")
     await routes.put(actor, _route(default=usual, fallbacks=[other]))
-    from sqlalchemy import delete
-    from sqlmodel import col
-
-    from chatapp.store.database import system_transaction
-    from chatapp.store.tables import ModelTable
-
     async with system_transaction() as tx:
         await tx.session.execute(delete(ModelTable).where(col(ModelTable.name) == usual))
     assert (await _ask(actor, "Hello?"))[0] == other
@@ -79,9 +77,14 @@ async def test_a_model_that_is_gone_is_passed_over(actor: Actor, add_model: AddM
         ({"default": "nobody"}, "default"),
         ({"default": "usual", "fallbacks": ["usual", "nobody"]}, "fallbacks.1"),
         ({"default": "usual", "rules": [{"when": {"feature": "api"}, "model": "nobody"}]}, "rules.0.model"),
+        ({"default": "usual", "rules": [{"when": {"language": ["xx"]}, "model": "usual"}]}, "rules.0.when.language"),
+        ({"default": "usual", "ladder": ["usual", "nobody"], "escalate_on": ["low_support"]}, "ladder.1"),
+        ({"default": "usual", "ladder": ["usual", "usual"], "escalate_on": ["low_support"]}, "ladder"),
+        ({"default": "usual", "escalate_on": ["low_support"]}, "ladder"),
+        ({"default": "usual", "ladder": ["usual"]}, "escalate_on"),
     ],
 )
-async def test_models_that_are_not_in_use_are_refused_and_nothing_changes(
+async def test_what_cannot_be_gone_by_is_refused_and_nothing_changes(
     values: dict[str, object], param: str, actor: Actor, add_model: AddModel
 ) -> None:
     await add_model("usual")
@@ -101,32 +104,12 @@ async def test_a_change_stands_in_the_audit_log_with_before_and_after(actor: Act
     assert (line.before["default"], line.after["default"]) == (one, two)
 
 
-async def test_a_dry_run_says_what_would_have_gone_where_and_asks_nobody(
-    actor: Actor, other_actor: Actor, add_model: AddModel
-) -> None:
-    usual = await add_model("usual?tokens=2", default=True)
-    cheap = await add_model("cheap?tokens=2", input_micro_usd_per_mtok=0, output_micro_usd_per_mtok=0)
-    for question in ("short", "a much longer question than the other one"):
-        await _ask(actor, question)
-    await _ask(other_actor, "not to be seen")
-    wanted = _route(rules=[{"when": {"characters": {"below": 10}}, "model": cheap}], default=usual)
-    tried = await routes.dry_run(actor, wanted)
-    assert [(each.question[:5], each.model_then, each.model_now) for each in tried] == [
-        ("a muc", usual, usual),
-        ("short", usual, cheap),
-    ]
-    assert [each.cost_now_micro_usd == each.cost_then_micro_usd for each in tried] == [True, False]
-    assert (await routes.get(actor)).version == 0
-
-
 async def test_members_and_auditors_change_nothing(actor: Actor, make_actor: MakeActor, add_model: AddModel) -> None:
     usual = await add_model("usual")
     for permissions in ([Permission.CHAT], [Permission.READ_ADMIN, Permission.READ_TRACES]):
         who = await make_actor(permissions, tenant=actor.tenant_id)
         with pytest.raises(NotPermitted):
             await routes.put(who, _route(default=usual))
-        with pytest.raises(NotPermitted):
-            await routes.dry_run(who, _route(default=usual))
 
 
 async def test_a_rule_by_role_looks_at_who_asks(actor: Actor, make_actor: MakeActor, add_model: AddModel) -> None:
@@ -135,3 +118,54 @@ async def test_a_rule_by_role_looks_at_who_asks(actor: Actor, make_actor: MakeAc
     member = await make_actor([Permission.CHAT, Permission.READ_DOCUMENTS], tenant=actor.tenant_id)
     assert (await _ask(actor, "Hello?"))[0] == special
     assert (await _ask(member, "Hello?"))[0] == usual
+
+
+async def test_a_name_that_is_gone_is_led_to_another_model_by_a_rule_about_it(
+    actor: Actor, other_actor: Actor, add_model: AddModel
+) -> None:
+    usual, new = await add_model("usual?tokens=2"), await add_model("new?tokens=2")
+    rule = {"when": {"requested_model": "gpt-3"}, "model": new}
+    await routes.put(actor, _route(rules=[rule], default=usual))
+    model, trace = await _ask(actor, "Hello?", model="gpt-3")
+    assert (model, trace["route_reason"]) == (new, "rule 1: requested_model")
+    for who, name in ((actor, "gpt-4"), (other_actor, "gpt-3")):
+        with pytest.raises(NotFound):
+            await turns.start(who, question="Hello?", model=name, collection_ids=[])
+
+
+async def test_a_question_in_another_language_goes_where_its_rule_says(actor: Actor, add_model: AddModel) -> None:
+    usual, german = await add_model("usual?tokens=2"), await add_model("german?tokens=2")
+    await routes.put(actor, _route(rules=[{"when": {"language": ["de", "nl"]}, "model": german}], default=usual))
+    assert (await _ask(actor, "How are refunds paid?"))[0] == usual
+    model, trace = await _ask(actor, "Wie werden Erstattungen bezahlt?")
+    assert (model, trace["route_reason"]) == (german, "rule 1: language de")
+
+
+async def test_who_cannot_answer_in_the_form_asked_for_is_passed_over(
+    actor: Actor, add_model: AddModel, built_in_model: str
+) -> None:
+    usual = await add_model("usual?answer={}")
+    rule = {"when": {"feature": "chat"}, "model": built_in_model}
+    await routes.put(actor, _route(rules=[rule], default=usual))
+    wanted = {"response_format": {"type": "json_object"}}
+    turn = await turns.start(actor, question="Hello?", collection_ids=[], parameters=wanted)
+    assert (await turns.wait(actor, turn.id)).model == usual
+    await routes.put(actor, _route(default=built_in_model))
+    with pytest.raises(InvalidInput) as raised:
+        await turns.start(actor, question="Hello?", collection_ids=[], parameters=wanted)
+    assert raised.value.param == "response_format"
+
+
+async def test_equal_places_of_a_model_follow_each_other_before_other_models(actor: Actor, add_model: AddModel) -> None:
+    broken, spare = await add_model("usual?fault=unauthorized"), await add_model("spare?tokens=2")
+    async with system_transaction() as tx:
+        model = (await tx.session.execute(select(ModelTable).where(col(ModelTable.name) == broken))).scalar_one()
+        place = DeploymentTable(model_id=model.id, provider_id=model.provider_id, provider_model="healthy?tokens=2")
+        tx.session.add(place)
+    await routes.put(actor, _route(default=broken, fallbacks=[spare]))
+    model_name, trace = await _ask(actor, "Hello?")
+    assert model_name == broken
+    assert [(each["model"], each["outcome"]) for each in trace["attempts"]] == [  # pyright: ignore
+        (broken, "failed"),
+        (broken, "answered"),
+    ]
