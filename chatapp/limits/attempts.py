@@ -2,6 +2,9 @@
 
 An account's failure is counted before the password is looked at, so a burst of parallel attempts cannot pass the
 limit; a success takes the account's failures back. An account that does not exist is counted like any other.
+
+Somebody who guesses must not keep the right password out: few wrong ones are allowed of an account from one address,
+more from all together, and a browser that has signed in to the account before is counted by itself.
 """
 
 from __future__ import annotations
@@ -19,9 +22,14 @@ from limits.errors import StorageError
 from chatapp.errors import RateLimited, UpstreamError
 
 _WINDOW_MINUTES = 5
-_PER_ACCOUNT = RateLimitItemPerMinute(6, _WINDOW_MINUTES)
+_PER_PLACE = RateLimitItemPerMinute(6, _WINDOW_MINUTES)
+"""Of one account from one network address, or in one browser it knows."""
+_PER_ACCOUNT = RateLimitItemPerMinute(30, _WINDOW_MINUTES)
+"""Of one account from everywhere else: who has many addresses to guess from gets no further with them."""
 _PER_ADDRESS = RateLimitItemPerMinute(60, _WINDOW_MINUTES)
 """An office behind one address has many people; a guesser over many accounts has one address."""
+_QUESTIONS = RateLimitItemPerMinute(120, 1)
+"""Of one address, which nobody has to sign in for: an office opens its sign-in page at nine."""
 _ONCE = RateLimitItemPerMinute(1, 15)
 """Longer than anything that may be used once lives."""
 
@@ -58,25 +66,50 @@ async def close_attempts() -> None:
         await redis.bridge.storage.aclose()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-async def count_attempt(account: str, address: str) -> None:
+async def count_attempt(account: str, address: str, *, device: str = "") -> None:
     """Count one attempt to sign in, or refuse it.
 
     Args:
         account: the address somebody gave as theirs, in any case; need not exist.
         address: network address the request came from.
+        device: name of a browser that has signed in to the account before; empty: of none.
 
     Raises:
         RateLimited: the account or the address failed too often in the last five minutes.
         UpstreamError: the store of the counters cannot be reached.
     """
-    limiter = _limiter()
     try:
-        if not await limiter.test(_PER_ADDRESS, _address_key(address)):
+        if device:
+            await _hit(_PER_PLACE, _place_key(account, device))
+            return
+        if not await _limiter().test(_PER_ADDRESS, _address_key(address)):
             raise await _refusal(_PER_ADDRESS, _address_key(address))
-        if not await limiter.hit(_PER_ACCOUNT, _account_key(account)):
-            raise await _refusal(_PER_ACCOUNT, _account_key(account))
+        # The place first: what it is refused does not count against the account.
+        await _hit(_PER_PLACE, _place_key(account, address))
+        await _hit(_PER_ACCOUNT, _account_key(account))
     except StorageError as error:
         raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
+
+
+async def count_question(address: str) -> None:
+    """Count a question that anybody may ask and that costs something, or refuse it.
+
+    Args:
+        address: network address it came from.
+
+    Raises:
+        RateLimited: too many came from there within a minute.
+        UpstreamError: the store of the counters cannot be reached.
+    """
+    try:
+        await _hit(_QUESTIONS, f"question:{address}")
+    except StorageError as error:
+        raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
+
+
+async def _hit(item: RateLimitItem, key: str) -> None:
+    if not await _limiter().hit(item, key):
+        raise await _refusal(item, key)
 
 
 async def count_failure(address: str) -> None:
@@ -87,9 +120,16 @@ async def count_failure(address: str) -> None:
         raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
 
 
-async def forget_attempts(account: str) -> None:
-    """Take the account's failures back after a success; the address keeps its own."""
+async def forget_attempts(account: str, address: str, *, device: str = "") -> None:
+    """Take the account's failures back after a success, those from other places among them only in their sum.
+
+    Args:
+        account: as for `count_attempt`.
+        address: as for `count_attempt`.
+        device: as for `count_attempt`.
+    """
     try:
+        await _limiter().clear(_PER_PLACE, _place_key(account, device or address))
         await _limiter().clear(_PER_ACCOUNT, _account_key(account))
     except StorageError:
         # They run out by themselves; a person who has just proved who they are is not turned away for it.
@@ -122,6 +162,10 @@ async def _refusal(item: RateLimitItem, key: str) -> RateLimited:
 
 def _address_key(address: str) -> str:
     return f"address:{address}"
+
+
+def _place_key(account: str, place: str) -> str:
+    return f"{_account_key(account)}:{place}"
 
 
 def _account_key(account: str) -> str:

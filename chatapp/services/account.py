@@ -9,7 +9,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import InvalidInput, NotFound, NotPermitted, NotSignedIn
 from chatapp.limits import attempts
 from chatapp.services import authentication, passwords
-from chatapp.services.authentication import SignIn
+from chatapp.services.authentication import Proof, SignIn
 from chatapp.services.memberships import valid_name
 from chatapp.services.sign_ins import require_signed_in
 from chatapp.store import audit, sessions, users
@@ -119,12 +119,14 @@ async def change_password(actor: Actor, *, current_password: str, new_password: 
         stored = (await _own(tx, user_id)).password_hash
     if stored is None:
         raise NotPermitted("You sign in through your organisation's identity provider and have no password here.")
-    # Counted like attempts to sign in: a sign-in left open is no place to guess from.
-    await attempts.count_attempt(actor.email, actor.address)
+    # Counted like attempts to sign in, and not with them: a sign-in left open is no place to guess from, and whoever
+    # guesses at the door keeps nobody inside from changing theirs.
+    account = f"password:{user_id}"
+    await attempts.count_attempt(account, actor.address)
     if not await passwords.is_right(stored, current_password):
         await attempts.count_failure(actor.address)
         raise InvalidInput("This is not your present password.", param="current_password")
-    await attempts.forget_attempts(actor.email)
+    await attempts.forget_attempts(account, actor.address)
     if new_password == current_password:
         raise InvalidInput("The new password is the present one. Choose another.", param="new_password")
     password_hash = await passwords.hash_password(new_password, param="new_password")
@@ -177,12 +179,11 @@ async def switch_tenant(
     return await authentication.begin_session(
         user,
         place,
-        method=session.method,
+        Proof(session.method, expires_at=session.expires_at),
         tenant_id=tenant_id,
         address=address,
         user_agent=user_agent,
         previous_token=token,
-        expires_at=session.expires_at,
     )
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from chatapp.domain import Actor, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotSignedIn, RateLimited
 from chatapp.limits import attempts
-from chatapp.services import credentials, one_time_links, rights, tokens
+from chatapp.services import credentials, devices, one_time_links, rights, tokens
 from chatapp.services.actors import (
     actor_now,
     actor_of_key,
@@ -37,6 +37,7 @@ __all__ = [
     "KEY_PREFIX",
     "MAX_PASSWORD_CHARACTERS",
     "MIN_PASSWORD_CHARACTERS",
+    "Proof",
     "SignIn",
     "actor_now",
     "actor_of_key",
@@ -71,6 +72,21 @@ class SignIn:
     """The cookie's value; known to the browser only."""
     expires_at: datetime
     actor: Actor
+    device: str = ""
+    """What the browser keeps to be known again by, see `services.devices`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a person showed who they are."""
+
+    method: str
+    """`password`, `link` or `oidc`."""
+    password_hash: str | None = None
+    """What the password that was right is kept as: nobody gets in who knew it until it was changed a moment ago.
+    None: no password was asked."""
+    expires_at: datetime | None = None
+    """When the session runs out that the new one takes the place of, and which has to be open; None: there is none."""
 
 
 async def sign_in(
@@ -82,6 +98,7 @@ async def sign_in(
     previous_token: str | None = None,
     link: str | None = None,
     new_password: str | None = None,
+    device: str = "",
 ) -> SignIn:
     """Begin a session for a person who knows their password.
 
@@ -95,6 +112,7 @@ async def sign_in(
         previous_token: the session the browser held until now, which ends.
         link: secret of an invitation of this address: the person joins its tenant and begins there.
         new_password: takes the place of one an admin chose, which leads into no further tenant.
+        device: what the browser keeps from an earlier sign-in; anything else is nothing.
 
     Raises:
         NotSignedIn: no such person, the wrong password, or the person is disabled or in no tenant; with the right
@@ -104,13 +122,14 @@ async def sign_in(
     """
     if len(email) > _MAX_EMAIL_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise NotSignedIn(_WRONG)
-    await attempts.count_attempt(email, address)
+    known = devices.name_of(device, email)
+    await attempts.count_attempt(email, address, device=known)
     found = await _somebody(await credentials.owners(email, password), has_link=bool(link))
     if found is None:
         await attempts.count_failure(address)
         raise NotSignedIn(_WRONG)
     user, places = found
-    await attempts.forget_attempts(email)
+    await attempts.forget_attempts(email, address, device=known)
     if link:
         user, place = await _join(user, link, new_password)
         tenant_id = place.tenant_id
@@ -119,8 +138,8 @@ async def sign_in(
     return await begin_session(
         user,
         place,
+        Proof("password", user.password_hash),
         tenant_id=tenant_id,
-        method="password",
         address=address,
         user_agent=user_agent,
         previous_token=previous_token,
@@ -186,8 +205,8 @@ async def redeem_link(
     return await begin_session(
         opened.user,
         place,
+        Proof("link", password_hash),
         tenant_id=tenant_id,
-        method="link",
         address=address,
         user_agent=user_agent,
         previous_token=previous_token,
@@ -308,25 +327,26 @@ async def sign_out(token: str, *, address: str = "") -> None:
 async def begin_session(
     user: UserTable,
     place: MembershipTable | None,
+    proof: Proof,
     *,
-    method: str,
     tenant_id: UUID | None = None,
     address: str = "",
     user_agent: str = "",
     previous_token: str | None = None,
-    expires_at: datetime | None = None,
 ) -> SignIn:
     """Begin a session for a person who has proved who they are.
 
     Args:
         user: the person.
         place: their place in the tenant they look at first; None: a platform admin without one in `tenant_id`.
-        method: how they proved it: `password`, `link` or `oidc`.
+        proof: how they proved it.
         tenant_id: the tenant, where `place` is None.
         address: network address the request came from.
         user_agent: the browser, for the person's list of sign-ins.
         previous_token: the session the browser held until now, which ends.
-        expires_at: when it runs out; None: as long as sessions live.
+
+    Raises:
+        NotSignedIn: the password was changed or the session ended meanwhile.
     """
     tenant_id = place.tenant_id if place is not None else tenant_id
     if tenant_id is None:
@@ -336,19 +356,24 @@ async def begin_session(
         token_hash=token_hash,
         user_id=user.id,
         tenant_id=tenant_id,
-        method=method,
+        method=proof.method,
         address=address[:64],
         user_agent=user_agent[:400],
-        expires_at=expires_at or utc_now() + timedelta(days=get_settings().session_days),
+        expires_at=proof.expires_at or utc_now() + timedelta(days=get_settings().session_days),
     )
     actor = rights.person(
-        user, place, tenant_id=tenant_id, session_id=session.id, address=session.address, method=method
+        user, place, tenant_id=tenant_id, session_id=session.id, address=session.address, method=proof.method
     )
     async with transaction(actor) as tx:
-        if previous_token:
-            await sessions.revoke(tx, tokens.hash_of(previous_token))
+        # Whoever changes the password waits for this lock, and then ends this session too; or was faster.
+        if proof.password_hash is not None and await users.lock_password(tx, user.id) != proof.password_hash:
+            raise NotSignedIn(_WRONG)
+        ended = await sessions.revoke(tx, tokens.hash_of(previous_token)) if previous_token else 0
+        if proof.expires_at is not None and not ended:
+            raise NotSignedIn
         tx.session.add(session)
-        await audit.write(tx, "session.began", session.id, method=method, is_visit=place is None)
+        await audit.write(tx, "session.began", session.id, method=proof.method, is_visit=place is None)
     if previous_token:
         forget_cached_actor(tokens.hash_of(previous_token))
-    return SignIn(token=token, expires_at=session.expires_at, actor=actor)
+    device = devices.issue(user.email) if proof.password_hash is not None else ""
+    return SignIn(token=token, expires_at=session.expires_at, actor=actor, device=device)

@@ -20,8 +20,8 @@ import structlog
 from chatapp.errors import AppError, InvalidInput, NotSignedIn, UpstreamError
 from chatapp.limits import attempts
 from chatapp.outbound import Resolver, system_resolver
-from chatapp.services import authentication, oidc_client, oidc_people, passwords
-from chatapp.services.authentication import SignIn
+from chatapp.services import authentication, devices, oidc_client, oidc_people, passwords
+from chatapp.services.authentication import Proof, SignIn
 from chatapp.services.oidc_client import Client, SignInFailed
 from chatapp.services.oidc_people import Claimed, Found
 from chatapp.settings import get_settings
@@ -85,12 +85,20 @@ class ToProve:
     """For the browser to keep, unreadable to it."""
 
 
-async def methods(email: str = "") -> Methods:
+async def methods(email: str = "", *, address: str = "") -> Methods:
     """How somebody with this address can sign in.
 
     Only the domain is looked at, so the answer tells nothing about accounts. Where the installation has one tenant
     with one provider, that is offered to everybody, and to an address not yet given.
+
+    Args:
+        email: theirs; empty: not given yet.
+        address: network address the question came from.
+
+    Raises:
+        RateLimited: too many came from there.
     """
+    await attempts.count_question(address)
     domain = email.strip().lower().rpartition("@")[2]
     async with system_transaction(readonly=True) as tx:
         some = await identity_providers.first_usable(tx, limit=2)
@@ -108,7 +116,7 @@ async def methods(email: str = "") -> Methods:
 
 
 async def begin(
-    provider_id: UUID, *, next_path: str = "/", hint: str = "", resolve: Resolver = system_resolver
+    provider_id: UUID, *, next_path: str = "/", hint: str = "", address: str = "", resolve: Resolver = system_resolver
 ) -> Begun:
     """Send a person to their provider.
 
@@ -116,11 +124,14 @@ async def begin(
         provider_id: the one they chose.
         next_path: where they wanted to go; a path of this installation.
         hint: the address they gave, for the provider to begin with.
+        address: network address the request came from.
         resolve: looks names up; another one in tests only.
 
     Raises:
+        RateLimited: too many came from there.
         SignInFailed: the provider is gone, disabled, or cannot be reached.
     """
+    await attempts.count_question(address)
     provider, _ = await _provider(provider_id)
     client = client_of(provider)
     kept = _Kept(
@@ -182,13 +193,19 @@ async def finish(
     except (UpstreamError, InvalidInput) as error:
         raise _told("unreachable", provider, error) from error
     begun = await authentication.begin_session(
-        user, place, method="oidc", address=address, user_agent=user_agent, previous_token=previous_token
+        user, place, Proof("oidc"), address=address, user_agent=user_agent, previous_token=previous_token
     )
     return begun, kept.next
 
 
 async def prove(
-    password: str, sealed: str, *, address: str = "", user_agent: str = "", previous_token: str | None = None
+    password: str,
+    sealed: str,
+    *,
+    address: str = "",
+    user_agent: str = "",
+    previous_token: str | None = None,
+    device: str = "",
 ) -> tuple[SignIn, str]:
     """Join somebody the provider vouched for to their account, once they know its password.
 
@@ -198,6 +215,7 @@ async def prove(
         address: network address the request came from.
         user_agent: the browser, for the person's list of sign-ins.
         previous_token: the session the browser held until now, which ends.
+        device: as for `authentication.sign_in`.
 
     Returns:
         the session, and where they wanted to go.
@@ -213,12 +231,13 @@ async def prove(
     provider, _ = await _provider(UUID(proof["provider_id"]))
     async with system_transaction(readonly=True) as tx:
         user = await users.by_id(tx, UUID(proof["user_id"]))
-    await attempts.count_attempt(proof["email"], address)
+    known = devices.name_of(device, user.email if user is not None else "")
+    await attempts.count_attempt(proof["email"], address, device=known)
     is_right = await passwords.is_right(user.password_hash if user is not None else None, password)
     if user is None or user.is_disabled or not is_right:
         await attempts.count_failure(address)
         raise NotSignedIn("The password is not right.")
-    await attempts.forget_attempts(proof["email"])
+    await attempts.forget_attempts(proof["email"], address, device=known)
     if user.is_password_given:
         # Whoever chose it knows it, and would come in here with it: another tenant's admin.
         raise NotSignedIn(
@@ -227,9 +246,10 @@ async def prove(
     if not await attempts.use_once(sealed):
         raise SignInFailed("expired", "proved before")
     who = Claimed(proof["subject"], proof["email"], proof["is_verified"], proof["name"], tuple(proof["groups"]))
+    shown = Proof("oidc", user.password_hash)
     user, place = await oidc_people.bring_in(provider, who, Found("link", user))
     begun = await authentication.begin_session(
-        user, place, method="oidc", address=address, user_agent=user_agent, previous_token=previous_token
+        user, place, shown, address=address, user_agent=user_agent, previous_token=previous_token
     )
     return begun, proof["next"]
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatapp.errors import InvalidInput, NotSignedIn
+from chatapp.errors import AppError, InvalidInput, NotSignedIn
 from chatapp.outbound import Policy, Reach, Resolver, checked_url, fetch, system_resolver
 from chatapp.settings import get_settings
 
@@ -24,6 +24,8 @@ _MAX_BYTES = 512 * 1024
 _SECONDS = 10.0
 _KEPT_SECONDS = 600.0
 """How long a description and keys are believed; a key that is not among them is looked for again at once."""
+_FAILED_SECONDS = 10.0
+"""How long a provider that did not answer, or not as one, is not asked again: each question may wait for seconds."""
 _MAX_KEPT = 1_000
 _WELL_KNOWN = "/.well-known/openid-configuration"
 
@@ -91,7 +93,7 @@ class Description:
 
 
 class _Kept:
-    """Descriptions and keys fetched within the last minutes, by address."""
+    """Descriptions and keys fetched within the last minutes, or why they could not be, by address."""
 
     by_address: dict[str, tuple[float, Any]] = {}  # noqa: RUF012  # one a process is what this is
 
@@ -340,7 +342,21 @@ async def _json(address: str, resolve: Resolver, *, is_fresh: bool) -> Mapping[s
     now = time.monotonic()
     kept = _Kept.by_address.get(address)
     if kept is not None and kept[0] > now and not is_fresh:
+        if isinstance(kept[1], AppError):
+            raise kept[1]
         return kept[1]
+    if len(_Kept.by_address) >= _MAX_KEPT:
+        _Kept.by_address.clear()
+    try:
+        found = await _fetched(address, resolve)
+    except AppError as error:
+        _Kept.by_address[address] = (time.monotonic() + _FAILED_SECONDS, error)
+        raise
+    _Kept.by_address[address] = (now + _KEPT_SECONDS, found)
+    return found
+
+
+async def _fetched(address: str, resolve: Resolver) -> Mapping[str, Any]:
     try:
         answer = await fetch(address, policy(), resolve=resolve, max_bytes=_MAX_BYTES, timeout_seconds=_SECONDS)
     except InvalidInput as error:
@@ -348,9 +364,6 @@ async def _json(address: str, resolve: Resolver, *, is_fresh: bool) -> Mapping[s
     found = _read(answer.content) if answer.status_code == 200 else {}
     if not found:
         raise InvalidInput(f"{address} does not describe an identity provider. Check the issuer.", param="issuer")
-    if len(_Kept.by_address) >= _MAX_KEPT:
-        _Kept.by_address.clear()
-    _Kept.by_address[address] = (now + _KEPT_SECONDS, found)
     return found
 
 

@@ -70,7 +70,7 @@ async def look(token: str, *, address: str | None) -> LinkView | None:
         if address is not None:
             await attempts.count_failure(address)
         return None
-    await attempts.forget_attempts(f"look:{tokens.hash_of(token)}")
+    await attempts.forget_attempts(f"look:{tokens.hash_of(token)}", address or "")
     return LinkView(opened.kind, opened.user.email, opened.tenant.name if opened.tenant else "")
 
 

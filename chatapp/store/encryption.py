@@ -19,6 +19,8 @@ AT_REST = "chatapp secrets at rest, version 1"
 """What the database keeps."""
 SIGN_IN = "chatapp sign-in under way, version 1"
 """What a browser keeps between leaving for an identity provider and coming back."""
+DEVICE = "chatapp known browser, version 1"
+"""What a browser keeps to be known again by when somebody signs in with it."""
 
 
 class CannotDecrypt(ValueError):

@@ -108,9 +108,13 @@ async def note_seen(tx: Transaction, session_id: UUID, *, moment: datetime) -> N
     await tx.session.execute(update(SessionTable).where(col(SessionTable.id) == session_id).values(last_seen_at=moment))
 
 
-async def revoke(tx: Transaction, token_hash: str) -> None:
-    """End the session with this hash; one that ended before stays as it is."""
-    await _revoke(tx, col(SessionTable.token_hash) == token_hash)
+async def revoke(tx: Transaction, token_hash: str) -> int:
+    """End the session with this hash; one that ended before stays as it is.
+
+    Returns:
+        how many ended: 1 or 0.
+    """
+    return await _revoke(tx, col(SessionTable.token_hash) == token_hash)
 
 
 async def revoke_one(tx: Transaction, user_id: UUID, session_id: UUID, *, tenant_id: UUID | None = None) -> bool:

@@ -64,6 +64,17 @@ async def last_seen(tx: Transaction, user_ids: Sequence[UUID]) -> dict[UUID, dat
     return {user_id: moment for user_id, moment in (await tx.session.execute(statement)).all()}
 
 
+async def lock_password(tx: Transaction, user_id: UUID) -> str | None:
+    """What the person's password is kept as, at this moment and until the end of the transaction.
+
+    None: they have none, are disabled, or are not there (any more).
+    """
+    statement = select(UserTable.password_hash).where(
+        col(UserTable.id) == user_id, col(UserTable.is_disabled).is_(False)
+    )
+    return (await tx.session.execute(statement.with_for_update(read=True))).scalar_one_or_none()
+
+
 async def lock_first_admin(tx: Transaction) -> None:
     """Let no other process make the installation's first admin meanwhile; SQLite's write lock does it by itself."""
     if tx.session.get_bind().dialect.name == "postgresql":

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 
 from chatapp.domain import Actor, utc_now
 from chatapp.errors import AppError, InvalidInput, NotPermitted, NotSignedIn, RateLimited
-from chatapp.services import authentication, one_time_links
+from chatapp.services import authentication, devices, one_time_links
 from chatapp.settings import Settings, get_settings
 from chatapp.web.errors import invalid_field
 from chatapp.web.origin import SAFE_METHODS, is_own_origin, safe_local_path
@@ -63,6 +63,11 @@ class LinkDescription(BaseModel):
 def cookie_name(settings: Settings) -> str:
     """Name of the session cookie; on https browsers hold `__Host-` cookies to Secure, Path=/ and no Domain."""
     return "__Host-chatapp_session" if settings.is_https else "chatapp_session"
+
+
+def device_cookie_name(settings: Settings) -> str:
+    """Name of the cookie a browser is known again by when somebody signs in with it."""
+    return "__Host-chatapp_device" if settings.is_https else "chatapp_device"
 
 
 def client_address(request: HTTPConnection, settings: Settings) -> str:
@@ -131,6 +136,7 @@ async def login(request: Request) -> Response:
             previous_token=request.cookies.get(cookie_name(settings)),
             link=body.link,
             new_password=body.new_password,
+            device=request.cookies.get(device_cookie_name(settings), ""),
         )
     except AppError as error:
         if not is_form:
@@ -227,16 +233,15 @@ def _signed_in(begun: authentication.SignIn, settings: Settings, *, is_form: boo
 
 
 def set_cookie(response: Response, begun: authentication.SignIn, settings: Settings) -> None:
-    """Have the browser keep a session that has begun."""
-    response.set_cookie(
-        cookie_name(settings),
-        begun.token,
-        max_age=max(0, int((begun.expires_at - utc_now()).total_seconds())),
-        path="/",
-        secure=settings.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    """Have the browser keep a session that has begun, and what it is known again by."""
+    lifetime = max(0, int((begun.expires_at - utc_now()).total_seconds()))
+    kept = [(cookie_name(settings), begun.token, lifetime)]
+    if begun.device:
+        kept.append((device_cookie_name(settings), begun.device, devices.KEPT_SECONDS))
+    for name, value, max_age in kept:
+        response.set_cookie(
+            name, value, max_age=max_age, path="/", secure=settings.is_https, httponly=True, samesite="lax"
+        )
 
 
 def forget_cookie(response: Response, settings: Settings) -> None:

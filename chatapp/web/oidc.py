@@ -10,12 +10,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, RedirectResponse
 
-from chatapp.errors import UpstreamError
+from chatapp.errors import RateLimited, UpstreamError
 from chatapp.services import authentication, oidc
 from chatapp.services.oidc import ToProve
 from chatapp.services.oidc_client import SignInFailed
 from chatapp.settings import Settings, get_settings
-from chatapp.web.auth import client_address, cookie_name, person, require_own_origin, set_cookie
+from chatapp.web.auth import (
+    client_address,
+    cookie_name,
+    device_cookie_name,
+    person,
+    require_own_origin,
+    set_cookie,
+)
 from chatapp.web.origin import safe_local_path
 from chatapp.web.parameters import PathId
 from chatapp.web.request_body import RequestBody
@@ -49,9 +56,9 @@ class Proof(RequestBody):
 
 
 @router.get("/methods")
-async def list_methods(email: Annotated[str, Query(max_length=254)] = "") -> MethodsAnswer:
+async def list_methods(request: Request, email: Annotated[str, Query(max_length=254)] = "") -> MethodsAnswer:
     """What can be used to sign in with this address; without one, what can be used with any."""
-    found = await oidc.methods(email)
+    found = await oidc.methods(email, address=client_address(request, get_settings()))
     return MethodsAnswer(
         password=found.password,
         providers=[Choice(id=each.id, name=each.name) for each in found.providers],
@@ -97,6 +104,7 @@ async def prove(request: Request, body: Proof) -> Response:
         address=client_address(request, settings),
         user_agent=request.headers.get("user-agent", ""),
         previous_token=request.cookies.get(cookie_name(settings)),
+        device=request.cookies.get(device_cookie_name(settings), ""),
     )
     response = JSONResponse(person(begun.actor) | {"next": safe_local_path(path)})
     set_cookie(response, begun, settings)
@@ -106,6 +114,7 @@ async def prove(request: Request, body: Proof) -> Response:
 
 @router.get("/oidc/{provider_id}/start")
 async def start(
+    request: Request,
     provider_id: PathId,
     path: Annotated[str, Query(alias="next")] = "/",
     email: Annotated[str, Query(max_length=254)] = "",
@@ -114,7 +123,10 @@ async def start(
     settings = get_settings()
     try:
         next_path = safe_local_path(path) if len(path) <= _MAX_PATH_CHARACTERS else "/"
-        begun = await oidc.begin(provider_id, next_path=next_path, hint=email)
+        address = client_address(request, settings)
+        begun = await oidc.begin(provider_id, next_path=next_path, hint=email, address=address)
+    except RateLimited as error:
+        return RedirectResponse(f"/sign-in?error={error.code}", status_code=303)
     except SignInFailed as error:
         return _failed(error, settings)
     response = RedirectResponse(begun.url, status_code=303)

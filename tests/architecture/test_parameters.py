@@ -15,6 +15,7 @@ _TENANTLESS_SERVICES = {
     "breaker_watch": "a process's own breakers, in nobody's name",
     "credentials": "before anybody is known",
     "csv_export": "its argument is a service that was given an actor",
+    "devices": "before anybody is known",
     "doctor": "about the installation, not about a tenant",
     "erasure": "the worker's, which deletes tenants",
     "ingestion": "the worker's loop over every tenant",

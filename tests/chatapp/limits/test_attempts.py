@@ -14,15 +14,51 @@ async def counting(request: pytest.FixtureRequest):
 
 
 @pytest.mark.usefixtures("counting")
-async def test_an_account_is_limited_wherever_it_is_tried_from() -> None:
-    for number in range(6):
-        await attempts.count_attempt("Ada@example.org", f"10.0.0.{number}")
+async def test_an_account_is_limited_from_one_address_and_stays_open_from_others() -> None:
+    for _ in range(6):
+        await attempts.count_attempt("Ada@example.org", "10.0.0.1")
 
     with pytest.raises(RateLimited) as refusal:
-        await attempts.count_attempt("ada@example.org ", "10.0.0.9")
+        await attempts.count_attempt("ada@example.org ", "10.0.0.1")
 
     assert 1 <= refusal.value.retry_after_seconds <= 300
-    await attempts.count_attempt("bob@example.org", "10.0.0.9")
+    await attempts.count_attempt("ada@example.org", "10.0.0.2")
+    await attempts.count_attempt("bob@example.org", "10.0.0.1")
+
+
+@pytest.mark.usefixtures("counting")
+async def test_who_guesses_from_many_addresses_gets_no_further() -> None:
+    for number in range(30):
+        await attempts.count_attempt("ada@example.org", f"10.0.0.{number}")
+
+    with pytest.raises(RateLimited):
+        await attempts.count_attempt("ada@example.org", "10.0.1.1")
+    await attempts.count_attempt("bob@example.org", "10.0.1.1")
+
+
+@pytest.mark.usefixtures("counting")
+async def test_a_browser_the_account_knows_is_counted_by_itself() -> None:
+    for number in range(30):
+        await attempts.count_attempt("ada@example.org", f"10.0.0.{number}")
+    for _ in range(60):
+        await attempts.count_failure("10.0.0.1")
+
+    for _ in range(6):
+        await attempts.count_attempt("ada@example.org", "10.0.0.1", device="hers")
+    with pytest.raises(RateLimited):
+        await attempts.count_attempt("ada@example.org", "10.0.0.1", device="hers")
+    await attempts.forget_attempts("ada@example.org", "10.0.0.1", device="hers")
+    await attempts.count_attempt("ada@example.org", "10.0.0.1", device="hers")
+
+
+@pytest.mark.usefixtures("counting")
+async def test_questions_without_a_sign_in_are_limited_by_address() -> None:
+    for _ in range(120):
+        await attempts.count_question("10.0.0.1")
+
+    with pytest.raises(RateLimited):
+        await attempts.count_question("10.0.0.1")
+    await attempts.count_question("10.0.0.2")
 
 
 @pytest.mark.usefixtures("counting")
@@ -30,7 +66,7 @@ async def test_a_success_takes_the_accounts_failures_back() -> None:
     for _ in range(4):
         for _ in range(5):
             await attempts.count_attempt("ada@example.org", "10.0.0.1")
-        await attempts.forget_attempts("ada@example.org")
+        await attempts.forget_attempts("ada@example.org", "10.0.0.1")
 
 
 @pytest.mark.usefixtures("counting")

@@ -10,7 +10,7 @@ from sqlmodel import col, select, update
 from chatapp.domain import Actor, Permission, Role, utc_now
 from chatapp.errors import InvalidInput, NotSignedIn, RateLimited
 from chatapp.limits import attempts
-from chatapp.services import authentication
+from chatapp.services import authentication, users
 from chatapp.settings import Settings
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import ApiKeyTable, AuditTable, MembershipTable, SessionTable, UserTable
@@ -102,6 +102,69 @@ async def test_a_burst_of_attempts_cannot_pass_the_limit(actor: Actor) -> None:
 
     assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 6
     assert sum(isinstance(outcome, NotSignedIn) for outcome in outcomes) == 6
+
+
+async def test_who_guesses_keeps_the_right_password_out_of_no_other_place(actor: Actor, other_actor: Actor) -> None:
+    """Six wrong ones from one address; the holder comes from another, and to it with a browser they used before."""
+    for person in (actor, other_actor):
+        await set_password(person)
+    own = await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.7")
+    others = await authentication.sign_in(other_actor.email, PASSWORD, address="10.0.0.7")
+    for _ in range(6):
+        with pytest.raises(NotSignedIn):
+            await authentication.sign_in(actor.email, "wrong", address="10.0.0.1")
+
+    for device in ("", "made up", others.device):
+        with pytest.raises(RateLimited):
+            await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.1", device=device)
+
+    assert (await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.1", device=own.device)).token
+    assert (await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.2")).token
+    assert (await authentication.sign_in(other_actor.email, PASSWORD, address="10.0.0.1")).token
+
+
+async def test_a_browser_that_is_known_cannot_guess_without_end_either(actor: Actor) -> None:
+    await set_password(actor)
+    own = await authentication.sign_in(actor.email, PASSWORD)
+
+    for _ in range(6):
+        with pytest.raises(NotSignedIn):
+            await authentication.sign_in(actor.email, "wrong", device=own.device)
+    with pytest.raises(RateLimited):
+        await authentication.sign_in(actor.email, PASSWORD, device=own.device)
+
+
+async def test_a_password_changed_since_it_was_right_begins_no_session(actor: Actor, other_actor: Actor) -> None:
+    for person in (actor, other_actor):
+        await set_password(person)
+    async with system_transaction(readonly=True) as tx:
+        rows = (await tx.session.execute(select(UserTable, MembershipTable).join(MembershipTable))).all()
+    assert actor.user_id is not None
+    await set_password(actor)  # the same once more, under another salt
+
+    begun = {}
+    for user, place in rows:
+        proof = authentication.Proof("password", user.password_hash)
+        outcome = await asyncio.gather(authentication.begin_session(user, place, proof), return_exceptions=True)
+        begun[user.id] = isinstance(outcome[0], authentication.SignIn)
+
+    assert begun == {actor.user_id: False, other_actor.user_id: True}
+
+
+async def test_no_session_of_a_password_outlives_its_reset(settings: Settings, actor: Actor) -> None:
+    await set_password(actor)
+    assert actor.user_id is not None
+    link = await users.new_sign_in_link(settings, actor.user_id)
+
+    outcomes = await asyncio.gather(
+        *(authentication.sign_in(actor.email, PASSWORD, address=f"10.0.0.{number}") for number in range(4)),
+        authentication.redeem_link(link.partition("token=")[2], "another-horse-battery"),
+        return_exceptions=True,
+    )
+
+    begun = [each for each in outcomes if isinstance(each, authentication.SignIn)]
+    living = [each for each in begun if await authentication.actor_of_session(each.token) is not None]
+    assert living == [outcomes[-1]]
 
 
 async def test_a_role_taken_away_is_gone_within_a_second(actor: Actor) -> None:

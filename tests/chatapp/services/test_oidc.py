@@ -618,6 +618,17 @@ async def test_a_provider_that_is_away_is_said(identity_provider: IdentityProvid
     assert caught.value.reason == "unreachable"
 
 
+async def test_a_provider_that_gave_no_answer_is_not_asked_again_at_once(
+    identity_provider: IdentityProvider, add_provider: AddProvider
+) -> None:
+    provider_id = await add_provider(issuer=f"{identity_provider.issuer}/nothing-here")
+    for _ in range(3):
+        with pytest.raises(SignInFailed) as caught:
+            await oidc.begin(provider_id)
+        assert caught.value.reason == "unreachable"
+    assert len(identity_provider.requests) == 1
+
+
 async def test_a_provider_on_a_private_address_is_not_asked_unless_the_operator_allows_it(
     identity_provider: IdentityProvider, add_provider: AddProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,7 +146,7 @@ async def test_a_provider_of_one_tenant_shows_and_ends_nothing_of_another(
         places = await users.memberships(tx, actor.user_id)
     place = next(each for each in places if each.tenant_id == other_actor.tenant_id)
     assert user is not None
-    through = await authentication.begin_session(user, place, method="oidc")
+    through = await authentication.begin_session(user, place, authentication.Proof("oidc"))
     found = await authentication.actor_of_session(through.token)
     assert found is not None
     assert found.is_confined
