@@ -14,7 +14,7 @@ from chatapp.domain import Actor, Permission, TurnStatus, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.pipeline.admit import valid_question
 from chatapp.services import admission, collections
-from chatapp.services.plans import AT_THE_BEGINNING, make_plan
+from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
 from chatapp.services.request_parameters import passed_on
 from chatapp.services.turn_reading import events, get, require_own, wait
 from chatapp.services.turn_runner import turn_runner
@@ -103,17 +103,9 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     key = _asker_key(actor, idempotency_key)
     if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
         return earlier
-    await admission.require_room(actor, request)
-    plan = await make_plan(actor, request, question, conversation_id, parent_id)
-    admission.require_provider_room(actor, request, plan.route)
+    plan = await _plan_where_there_is_room(actor, request, question, conversation_id, parent_id)
     try:
-        async with transaction(actor) as tx:
-            place = await _place(tx, conversation_id, parent_id)
-            is_alone = place.conversation_id is None
-            if is_alone and feature == "chat":
-                place = _Place(await _open_conversation(tx, question), None)
-            row = _new_row(actor, question, request, place, key)
-            await _write(tx, row)
+        row, is_alone = await _write_asked(actor, question, request, _Place(conversation_id, parent_id), key)
     except Conflict:
         if key and (earlier := await _find_earlier(actor, key, question, request, conversation_id)):
             return earlier
@@ -121,6 +113,29 @@ async def start(  # noqa: PLR0913  # each is a field of the request
     turn_runner().launch(actor, row, plan)
     # The first turn has no siblings to look for, and its words are waited for.
     return TurnView.from_row(row) if is_alone else await get(actor, row.id)
+
+
+async def _plan_where_there_is_room(
+    actor: Actor, request: dict[str, Any], question: str, conversation_id: UUID | None, parent_id: UUID | None
+) -> Plan:
+    await admission.require_room(actor, request)
+    plan = await make_plan(actor, request, question, conversation_id, parent_id)
+    admission.require_provider_room(actor, request, plan.route)
+    return plan
+
+
+async def _write_asked(
+    actor: Actor, question: str, request: dict[str, Any], wanted: _Place, key: str | None
+) -> tuple[TurnTable, bool]:
+    """The turn's row, and whether it stands alone: in no conversation, or as the first of one."""
+    async with transaction(actor) as tx:
+        place = await _place(tx, wanted.conversation_id, wanted.parent_id)
+        is_alone = place.conversation_id is None
+        if is_alone and request["feature"] == "chat":
+            place = _Place(await _open_conversation(tx, question), None)
+        row = _new_row(actor, question, request, place, key)
+        await _write(tx, row)
+    return row, is_alone
 
 
 def _request(
@@ -271,15 +286,14 @@ async def _again(
     request = {**earlier.request, **({"model": model} if model else {})}
     # Who asks the same again wants an answer of their own, and not the one somebody else is getting at the moment.
     request = admission.as_asked(request, cache="use" if question else "bypass")
-    await admission.require_room(actor, request)
     if wanted == "as_before":
         # A collection deleted since must not keep its conversation from ever being asked again.
         chosen = request["collections"]
         wanted = await collections.still_readable(actor, None if chosen is None else [UUID(each) for each in chosen])
     request["collections"] = None if wanted is None else [str(each) for each in wanted]
     question = question or earlier.question
-    plan = await make_plan(actor, request, question, earlier.conversation_id, earlier.parent_id or AT_THE_BEGINNING)
-    admission.require_provider_room(actor, request, plan.route)
+    above = earlier.parent_id or AT_THE_BEGINNING
+    plan = await _plan_where_there_is_room(actor, request, question, earlier.conversation_id, above)
     async with transaction(actor) as tx:
         place = _Place(earlier.conversation_id, earlier.parent_id)
         row = _new_row(actor, question, request, place, None)

@@ -36,7 +36,7 @@ _WITHOUT_A_LINE = {
     "turns._again": _TURN,
     "turns.cancel": _TURN,
     "turns.select": _TURN,
-    "turns.start": _TURN,
+    "turns._write_asked": _TURN,
     "users.new_sign_in_link": "set-up and `create_or_reset_admin`, which writes the line",
 }
 """Functions that write and leave no line, and why."""
