@@ -31,9 +31,10 @@ function useLast(value) {
 }
 
 function Body({ question, onConfirm }) {
-  const { action, ids, hits, names, word, error } = question;
+  const { ids, hits, names, word, error } = question;
   const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
+  const [isTicked, setTicked] = useState(false);
   const [isSent, setSent] = useState(false);
   const typedId = useId();
   const reasonId = useId();
@@ -48,7 +49,7 @@ function Body({ question, onConfirm }) {
     event.preventDefault();
     if (!isReady || isSent) return;
     setSent(true);
-    onConfirm(action, ids, typed.trim(), reason.trim());
+    onConfirm(isTicked ? question.option_action : question.action, ids, typed.trim(), reason.trim());
   };
   return (
     <form onSubmit={send}>
@@ -74,6 +75,11 @@ function Body({ question, onConfirm }) {
           )}
         </div>
       </AlertDialog.Description>
+      {question.option && (
+        <label className="tick-row">
+          <input type="checkbox" checked={isTicked} onChange={(event) => setTicked(event.target.checked)} /> {question.option}
+        </label>
+      )}
       {question.wants_reason && (
         <div className="form-row">
           <label htmlFor={reasonId}>Reason</label>

@@ -33,6 +33,10 @@ class Question(TypedDict):
     typed: str
     """What has to be typed; empty: nothing."""
     wants_reason: bool
+    option: str
+    """What can be ticked to have more done; empty: nothing."""
+    option_action: str
+    """Comes back in place of `action` where it was ticked."""
     word: str
     """On the button that does it."""
     error: str
@@ -40,7 +44,18 @@ class Question(TypedDict):
 
 def _closed() -> Question:
     return Question(
-        action="", ids=[], title="", text="", hits=[], names=[], typed="", wants_reason=False, word="", error=""
+        action="",
+        ids=[],
+        title="",
+        text="",
+        hits=[],
+        names=[],
+        typed="",
+        wants_reason=False,
+        option="",
+        option_action="",
+        word="",
+        error="",
     )
 
 
@@ -71,6 +86,7 @@ class ConfirmState(AdminState, mixin=True):
         names: Sequence[str] = (),
         typed: str = "",
         wants_reason: bool = False,
+        option: tuple[str, str] = ("", ""),
         word: str = "Delete",
     ) -> None:
         """Open the dialog.
@@ -84,6 +100,7 @@ class ConfirmState(AdminState, mixin=True):
             names: what it is about, where it is more than one.
             typed: what has to be typed before the button can be pressed; empty: nothing.
             wants_reason: whether a reason is asked for, which the audit log keeps.
+            option: what can be ticked to have more done, and the action that comes back then.
             word: on the button.
         """
         self.question = Question(
@@ -95,6 +112,8 @@ class ConfirmState(AdminState, mixin=True):
             names=list(names),
             typed=typed,
             wants_reason=wants_reason,
+            option=option[0],
+            option_action=option[1],
             word=word,
             error="",
         )

@@ -16,10 +16,11 @@ from admin.components.ids import id_of
 from admin.components.model_form import FormState, model_form
 from admin.components.shown_once import show_once, shown_once
 from admin.components.specs import Action, Column, Empty, Filter, row_of
+from admin.components.user_acts import ACTS, QUESTIONS, keys_hit
 from chatapp.components.state_bases import current_actor
 from chatapp.domain import Actor, Permission, Role
 from chatapp.errors import AppError, Conflict, NotFound
-from chatapp.services import invitations, memberships, users
+from chatapp.services import invitations, memberships
 from chatapp.services.list_page import ListPage
 from chatapp.services.memberships import MAX_NAME_CHARACTERS, UserView
 
@@ -73,7 +74,7 @@ class UserChange(BaseModel):
     roles: list[Role] = Field(
         min_length=1,
         title="Roles",
-        description="With other roles they have to sign in again.",
+        description="With other roles they have to sign in again. Without Admin, admin keys of services they made end.",
         json_schema_extra={"labels": _ROLE_CHOICES},  # pyright: ignore[reportArgumentType]
     )
 
@@ -163,101 +164,26 @@ class UserActsState(ConfirmState, rx.State):
             return UserChangeState.open_form(ids[0])
         if name in _LINKS:
             return await _make_link(current_actor(), name, id_of(ids[0]))
-        if name not in _QUESTIONS:
+        if name not in QUESTIONS:
             return None
         chosen = [await _named(current_actor(), each) for each in ids[:_MAX_AT_ONCE]]
-        one, several, text, word = _QUESTIONS[name]
+        one, several, text, word = QUESTIONS[name]
         title = one.format(chosen[0][1]) if len(chosen) == 1 else several.format(len(chosen))
         names = [each for _, each in chosen] if len(chosen) > 1 else []
-        self._ask(name, [each for each, _ in chosen], title=title, text=text, names=names, word=word)
+        ids = [each for each, _ in chosen]
+        hits, option = await keys_hit(current_actor(), name, ids)
+        self._ask(name, ids, title=title, text=text, hits=hits, names=names, option=option, word=word)
         return None
 
     @rx.event
     async def confirm(self, action: str, ids: list[str], typed: str, reason: str) -> Any:  # noqa: ARG002
         """Do it, and show the list as it is then."""
-        if action not in _ACTS:
+        if action not in ACTS:
             return None
-        is_done = await self._confirm(_for_each(current_actor(), _ACTS[action], ids[:_MAX_AT_ONCE]))
+        is_done = await self._confirm(_for_each(current_actor(), ACTS[action], ids[:_MAX_AT_ONCE]))
         return [UsersState.load, rx.toast.success("Done.")] if is_done else UsersState.load
 
 
-_QUESTIONS = {
-    "disable": (
-        "Keep {} out?",
-        "Keep {} users out?",
-        "Their sign-ins and keys here stop working within a second. What they wrote stays. They can be let in again.",
-        "Keep out",
-    ),
-    "enable": ("Let {} in again?", "Let {} users in again?", "They can sign in as before.", "Let in"),
-    "lock": (
-        "Keep {} out of every tenant?",
-        "",
-        "Their sign-ins and keys end everywhere within a second. Everything they made stays.",
-        "Keep out everywhere",
-    ),
-    "unlock": ("Let {} in again everywhere?", "", "Where their place is open they can sign in as before.", "Let in"),
-    "promote": (
-        "Make {} a platform admin?",
-        "",
-        "They administer every tenant, its people and its keys, and make other platform admins. They sign in again.",
-        "Make a platform admin",
-    ),
-    "demote": (
-        "Take the platform from {}?",
-        "",
-        "They keep their roles in their tenants. They have to sign in again.",
-        "Take it away",
-    ),
-    "sign_out": (
-        "Sign {} out?",
-        "Sign {} users out?",
-        "They have to sign in again in every browser. Keys go on working.",
-        "Sign out",
-    ),
-    "remove": (
-        "Remove {}?",
-        "Remove {} users?",
-        "They lose their place here with its groups, grants and keys, and their invitation stops working. What they "
-        "asked and uploaded stays.",
-        "Remove",
-    ),
-}
-"""By action: the question about one and about several, what follows, and the word on the button."""
-
-
-async def _set_disabled(actor: Actor, user_id: UUID) -> Any:
-    return await memberships.update_user(actor, actor.tenant_id, user_id, is_disabled=True)
-
-
-async def _set_enabled(actor: Actor, user_id: UUID) -> Any:
-    return await memberships.update_user(actor, actor.tenant_id, user_id, is_disabled=False)
-
-
-async def _sign_out(actor: Actor, user_id: UUID) -> Any:
-    return await memberships.sign_out_user(actor, actor.tenant_id, user_id)
-
-
-async def _remove(actor: Actor, user_id: UUID) -> Any:
-    return await memberships.remove_user(actor, actor.tenant_id, user_id)
-
-
-def _person_act(**change: bool) -> Callable[[Actor, UUID], Awaitable[Any]]:
-    async def act(actor: Actor, user_id: UUID) -> Any:
-        return await users.update(actor, user_id, **change)
-
-    return act
-
-
-_ACTS: dict[str, Callable[[Actor, UUID], Awaitable[Any]]] = {
-    "disable": _set_disabled,
-    "enable": _set_enabled,
-    "sign_out": _sign_out,
-    "remove": _remove,
-    "lock": _person_act(is_disabled=True),
-    "unlock": _person_act(is_disabled=False),
-    "promote": _person_act(is_platform_admin=True),
-    "demote": _person_act(is_platform_admin=False),
-}
 _LINKS = {
     "renew": (invitations.renew, "Invitation for {}", "seven days"),
     "reset": (invitations.reset_link, "Link for a new password of {}", "two days"),

@@ -153,7 +153,7 @@ async def create(
         )
         await _hold_to_present(tx, row, user)
         tx.session.add(row)
-        await audit.write(tx, "key.created", row.id, after=_facts(row))
+        await audit.write(tx, "key.created", row.id, after=facts_of(row))
     return _created(row, key)
 
 
@@ -174,15 +174,15 @@ async def change(actor: Actor, key_id: UUID, changes: Mapping[str, Any]) -> KeyV
     actor.require(Permission.ADMIN)
     async with transaction(actor) as tx:
         row, user = await _living(tx, key_id)
-        before = _facts(row)
+        before = facts_of(row)
         if "name" in changes:
             row.name = valid_name(changes["name"])
         if "expires_at" in changes:
             # A later end is a key anew, for whoever holds it.
             require_may_hold(actor, user)
             row.expires_at = valid_end(changes["expires_at"])
-        if before != _facts(row):
-            await audit.write(tx, "key.changed", row.id, before=before, after=_facts(row))
+        if before != facts_of(row):
+            await audit.write(tx, "key.changed", row.id, before=before, after=facts_of(row))
     authentication.forget_cached_actors()
     return await get(actor, key_id)
 
@@ -236,7 +236,7 @@ async def revoke(actor: Actor, key_id: UUID) -> None:
             raise NotFound("This key was revoked before.", param="key_id")
         row.revoked_at = utc_now()
         row.previous_key_hash = row.previous_expires_at = None
-        await audit.write(tx, "key.revoked", row.id, before=_facts(row), name=row.name)
+        await audit.write(tx, "key.revoked", row.id, before=facts_of(row), name=row.name)
     authentication.forget_cached_actors()
 
 
@@ -299,7 +299,7 @@ async def create_key(
         )
         await _hold_to_present(tx, row, user)
         tx.session.add(row)
-        await audit.write(tx, "key.created", row.id, after=_facts(row))
+        await audit.write(tx, "key.created", row.id, after=facts_of(row))
     return _created(row, key)
 
 
@@ -345,7 +345,7 @@ async def _living(tx: Transaction, key_id: UUID) -> tuple[ApiKeyTable, UserTable
     return row, user
 
 
-def _facts(row: ApiKeyTable) -> dict[str, Any]:
+def facts_of(row: ApiKeyTable) -> dict[str, Any]:
     """What the audit log keeps of a key."""
     return {
         "name": row.name,

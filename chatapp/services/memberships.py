@@ -15,8 +15,9 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission, Role
 from chatapp.errors import Conflict, InvalidInput, NotPermitted
-from chatapp.services import authentication
+from chatapp.services import authentication, keys_left
 from chatapp.services.administration import acting_in
+from chatapp.services.keys_left import KeysToEnd
 from chatapp.services.list_page import ListPage
 from chatapp.services.sign_ins import SignInView, sign_ins_of
 from chatapp.store import admins, audit, listing, memberships, one_time_links, sessions, users
@@ -142,6 +143,7 @@ async def update_user(
     roles: Iterable[str] | None = None,
     name: str | None = None,
     is_disabled: bool | None = None,
+    keys: KeysToEnd = "admin",
 ) -> UserDetail:
     """Change a person's place in a tenant. Their sign-ins in it end when their roles change or they are disabled.
 
@@ -152,6 +154,7 @@ async def update_user(
         roles: all the roles they have from now on; None: as they were.
         name: what they are called; None: as it was.
         is_disabled: whether they are kept out of this tenant; None: as it was.
+        keys: which keys of services they made end, where they are an admin no more or kept out.
 
     Raises:
         NotPermitted: the actor may not change the tenant's settings, the person is the actor, or the name is
@@ -176,6 +179,8 @@ async def update_user(
         _refuse_own(there, user_id, changed)
         _refuse_foreign_name(there, user, place, changed, is_elsewhere=is_elsewhere)
         await _apply(tx, user, place, changed)
+        if changed.get("is_disabled") or (Role.ADMIN in before["roles"] and Role.ADMIN not in place.roles):
+            await _end_keys(tx, user, keys)
         if changed:
             after = {field: _state(user, place)[field] for field in changed}
             await audit.write(
@@ -237,10 +242,22 @@ async def _is_elsewhere(user_id: UUID, tenant_id: UUID) -> bool:
         return await users.is_elsewhere(tx, user_id, tenant_id)
 
 
-async def remove_user(actor: Actor, tenant_id: UUID, user_id: UUID) -> None:
+async def _end_keys(tx: Transaction, user: UserTable, keys: KeysToEnd) -> None:
+    # A platform admin may make keys here without a place.
+    if not user.is_platform_admin or user.is_disabled:
+        await keys_left.end(tx, user.id, keys)
+
+
+async def remove_user(actor: Actor, tenant_id: UUID, user_id: UUID, *, keys: KeysToEnd = "admin") -> None:
     """Take a person out of a tenant, or an invitation back.
 
     Their sign-ins, keys, groups and grants there end. What they asked and uploaded stays: it is the tenant's.
+
+    Args:
+        actor: who removes them.
+        tenant_id: the tenant in the address.
+        user_id: the person.
+        keys: which keys of services they made end too.
 
     Raises:
         NotPermitted: the actor may not change the tenant's settings, or the person is the actor.
@@ -257,6 +274,7 @@ async def remove_user(actor: Actor, tenant_id: UUID, user_id: UUID) -> None:
         action = "invitation.withdrawn" if place.accepted_at is None else "user.removed"
         await memberships.remove(tx, user, place)
         await sessions.revoke_in_tenant(tx, user_id, tenant_id)
+        await _end_keys(tx, user, keys)
         await audit.write(tx, action, user_id, before=before)
     async with system_transaction() as tx:
         await memberships.delete_if_nobody(tx, user_id)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chatapp.domain import Actor, Role, utc_now
-from chatapp.services import authentication
+from chatapp.services import authentication, keys_left
 from chatapp.services.oidc_client import SignInFailed
 from chatapp.store import admins, audit, identity_providers, memberships, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -250,6 +250,8 @@ async def _follow(tx: Transaction, user: UserTable, place: MembershipTable, want
         place.roles = await _roles_to_have(tx, user, place, wanted)
     groups_before, groups = await identity_providers.set_managed_groups(tx, user.id, wanted.group_ids)
     await tx.session.flush()
+    if Role.ADMIN in roles_before and Role.ADMIN not in place.roles and not user.is_platform_admin:
+        await keys_left.end(tx, user.id, "admin")
     if place.roles == roles_before and groups == groups_before:
         return
     await audit.write(

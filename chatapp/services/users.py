@@ -8,7 +8,8 @@ from uuid import UUID
 
 from chatapp.domain import Actor, Permission, Role, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services import authentication, one_time_links, passwords, rights
+from chatapp.services import authentication, keys_left, one_time_links, passwords, rights
+from chatapp.services.keys_left import KeysToEnd
 from chatapp.settings import Settings
 from chatapp.store import admins, audit, sessions, users
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -161,7 +162,12 @@ async def _view(tx: Transaction, user: UserTable) -> PersonView:
 
 
 async def update(
-    actor: Actor, user_id: UUID, *, is_disabled: bool | None = None, is_platform_admin: bool | None = None
+    actor: Actor,
+    user_id: UUID,
+    *,
+    is_disabled: bool | None = None,
+    is_platform_admin: bool | None = None,
+    keys: KeysToEnd = "admin",
 ) -> PersonView:
     """Let a person into the installation or keep them out of all of it, or make them a platform admin.
 
@@ -172,6 +178,7 @@ async def update(
         user_id: the person.
         is_disabled: whether they are kept out; None: as it was.
         is_platform_admin: whether they administer every tenant; None: as it was.
+        keys: which keys of services they made end, in tenants where they may make none any more.
 
     Raises:
         NotPermitted: the actor is no platform admin, or the person is the actor.
@@ -198,6 +205,8 @@ async def update(
         if changed:
             await sessions.revoke_all(tx, user_id)
             await audit.write(tx, "user.changed", user_id, before=before, after=changed, email=user.email)
+    if changed.get("is_disabled") or changed.get("is_platform_admin") is False:
+        await keys_left.end_everywhere(actor, user_id, keys)
     authentication.forget_cached_actors()
     return await get(actor, user_id)
 

@@ -44,6 +44,25 @@ async def is_last_admin(tx: Transaction, user_id: UUID, tenant_id: UUID) -> bool
     return list((await tx.session.execute(statement)).scalars()) == [user_id]
 
 
+async def may_administer(tx: Transaction, user_id: UUID, tenant_id: UUID) -> bool:
+    """Whether the person is an admin of the tenant who may act, or a platform admin.
+
+    Args:
+        tx: the transaction; in an actor's another tenant can be asked about too.
+        user_id: the person.
+        tenant_id: the tenant.
+    """
+    user = await tx.session.get(UserTable, user_id)
+    if user is None or user.is_disabled:
+        return False
+    statement = (
+        select_columns(_PLACE.c.user_id)
+        .join(UserTable, col(UserTable.id) == _PLACE.c.user_id)
+        .where(_PLACE.c.tenant_id == tenant_id, _PLACE.c.user_id == user_id, *_acting_admin())
+    )
+    return user.is_platform_admin or (await tx.session.execute(statement)).first() is not None
+
+
 async def only_admin_in(tx: Transaction, user_id: UUID) -> list[str]:
     """Names of the tenants whose only acting admin the person is, those that are not the actor's too."""
     statement = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,44 @@ async def _find(tx: Transaction, condition: ColumnElement[bool], *, now: datetim
     if key.user_id is not None and (user is None or user.is_disabled or place is None):
         return None
     return key, user, place
+
+
+async def services_of(
+    tx: Transaction, maker_ids: Sequence[UUID], *, now: datetime, for_update: bool = False
+) -> list[ApiKeyTable]:
+    """Living keys of services of the actor's tenant that these people made or rotated, or that such keys made.
+
+    Args:
+        tx: the transaction.
+        maker_ids: the people.
+        now: what has run out by then is left out.
+        for_update: keep others from changing the keys until the transaction ends.
+    """
+    query = select(ApiKeyTable).where(
+        col(ApiKeyTable.tenant_id) == tx.tenant_id,
+        col(ApiKeyTable.user_id).is_(None),
+        col(ApiKeyTable.created_by).is_not(None),
+    )
+    query = query.order_by(col(ApiKeyTable.created_at), col(ApiKeyTable.id))
+    rows = (await tx.session.execute(query.with_for_update() if for_update else query)).scalars().all()
+    # A key that ended long ago may have made one that lives.
+    makers, size = set(maker_ids), -1
+    while size != len(makers):
+        size = len(makers)
+        makers |= {row.id for row in rows if row.created_by in makers}
+    return [
+        row
+        for row in rows
+        if row.created_by in makers and row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+    ]
+
+
+async def tenants_of_services_of(tx: Transaction, maker_id: UUID) -> list[UUID]:
+    """Tenants in which the person made or rotated a key of a service. System transactions only."""
+    query = select(col(ApiKeyTable.tenant_id)).where(
+        col(ApiKeyTable.created_by) == maker_id, col(ApiKeyTable.user_id).is_(None)
+    )
+    return sorted((await tx.session.execute(query.distinct())).scalars())
 
 
 async def mark_used(tx: Transaction, key_id: UUID, *, moment: datetime) -> None:

@@ -12,6 +12,7 @@ from chatapp.domain import Role
 from chatapp.errors import InvalidInput
 from chatapp.services import invitations, memberships, users
 from chatapp.services.csv_export import stream_csv
+from chatapp.services.keys_left import KeysToEnd
 from chatapp.services.memberships import UserDetail, UserView
 from chatapp.services.passwords import MAX_PASSWORD_CHARACTERS
 from chatapp.services.users import PersonView
@@ -46,6 +47,8 @@ class UserChange(RequestBody):
     name: str | None = Field(None, max_length=1_000)
     is_disabled: bool | None = None
     """Whether they are kept out of this tenant."""
+    keys: KeysToEnd = "admin"
+    """Which keys of services they made end with their right to make them."""
 
 
 class PersonChange(RequestBody):
@@ -55,6 +58,8 @@ class PersonChange(RequestBody):
 
     is_disabled: bool | None = None
     is_platform_admin: bool | None = None
+    keys: KeysToEnd = "admin"
+    """Which keys of services they made end, in tenants where they may make none any more."""
 
 
 class InvitedUser(BaseModel):
@@ -115,14 +120,14 @@ async def change(actor: SignedIn, tenant_id: PathId, user_id: PathId, body: User
     if body.roles is None and body.name is None and body.is_disabled is None:
         raise InvalidInput("Say what is to change: roles, name, or is_disabled.", param="roles")
     return await memberships.update_user(
-        actor, tenant_id, user_id, roles=body.roles, name=body.name, is_disabled=body.is_disabled
+        actor, tenant_id, user_id, roles=body.roles, name=body.name, is_disabled=body.is_disabled, keys=body.keys
     )
 
 
 @router.delete("/tenants/{tenant_id}/users/{user_id}", status_code=204)
-async def remove(actor: SignedIn, tenant_id: PathId, user_id: PathId) -> Response:
-    """Take a person out of a tenant, or an invitation back."""
-    await memberships.remove_user(actor, tenant_id, user_id)
+async def remove(actor: SignedIn, tenant_id: PathId, user_id: PathId, keys: KeysToEnd = "admin") -> Response:
+    """Take a person out of a tenant, or an invitation back; `keys` says which keys of services they made end too."""
+    await memberships.remove_user(actor, tenant_id, user_id, keys=keys)
     return Response(status_code=204)
 
 
@@ -155,7 +160,9 @@ async def change_person(actor: SignedIn, user_id: PathId, body: PersonChange) ->
     """Keep a person out of every tenant, or make them a platform admin; platform admins only."""
     if body.is_disabled is None and body.is_platform_admin is None:
         raise InvalidInput("Say what is to change: is_disabled, or is_platform_admin.", param="is_disabled")
-    return await users.update(actor, user_id, is_disabled=body.is_disabled, is_platform_admin=body.is_platform_admin)
+    return await users.update(
+        actor, user_id, is_disabled=body.is_disabled, is_platform_admin=body.is_platform_admin, keys=body.keys
+    )
 
 
 @router.post("/users/{user_id}/reset-link")

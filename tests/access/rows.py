@@ -331,6 +331,9 @@ NO_IDS = {
     f"POST {_PROVIDERS} body client_id": "the provider's name of us",
     f"PATCH {_PROVIDERS}/{{provider_id}} body client_id": "the provider's name of us",
     "PUT /v1/files/{file_id} form collection_id": "a file that is replaced stays where it is",
+    "DELETE /v1/admin/tenants/{tenant_id}/users/{user_id} ?keys": "which kinds of keys end with somebody",
+    "PATCH /v1/admin/tenants/{tenant_id}/users/{user_id} body keys": "which kinds of keys end with somebody",
+    "PATCH /v1/admin/users/{user_id} body keys": "which kinds of keys end with somebody",
 }
 """What looks like an id of ours and is none, or is not looked at."""
 

@@ -25,6 +25,7 @@ _SYSTEM_TRANSACTIONS = {
     "chatapp/services/load.py": "writes down what was refused in every tenant",
     "chatapp/services/keys.py": "a key made on the command line",
     "chatapp/services/models_served.py": "which tenants' routes name a model of the installation",
+    "chatapp/services/keys_left.py": "in which tenants somebody made keys, for platform admins",
     "chatapp/services/oidc.py": "sign-in, before the actor is known",
     "chatapp/services/oidc_people.py": "who somebody is, before the actor is known",
     "chatapp/services/overview.py": "the worker sums up the days of every tenant",

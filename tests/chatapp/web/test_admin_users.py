@@ -234,6 +234,24 @@ async def test_a_platform_admin_changes_people_of_any_tenant(
         assert (await client.get(path, headers=looking)).status_code == 403, path
 
 
+@pytest.mark.parametrize(("keys", "status"), [("", 401), ("?keys=all", 401), ("?keys=none", 200)])
+async def test_keys_of_services_end_with_their_maker_as_the_request_says(
+    client: httpx.AsyncClient, actor: Actor, make_actor: MakeActor, sign_in_as: SignInAs, keys: str, status: int
+) -> None:
+    person = await make_actor(tenant=actor.tenant_id)
+    body = {"name": "Deploy", "scopes": ["admin"]}
+    made = await client.post(f"/v1/admin/tenants/{actor.tenant_id}/keys", json=body, headers=await sign_in_as(person))
+    key = {"Authorization": f"Bearer {made.json()['key']}"}
+    headers = await sign_in_as(actor)
+
+    wrong = await client.delete(f"{users_of(actor)}/{person.user_id}?keys=some", headers=headers)
+    removed = await client.delete(f"{users_of(actor)}/{person.user_id}{keys}", headers=headers)
+    client.cookies.clear()
+
+    assert (wrong.status_code, removed.status_code) == (422, 204)
+    assert (await client.get(users_of(actor), headers=key)).status_code == status
+
+
 async def test_who_is_removed_is_out_at_once(
     client: httpx.AsyncClient, actor: Actor, make_actor: MakeActor, sign_in_as: SignInAs, key_of: KeyOf
 ) -> None:
