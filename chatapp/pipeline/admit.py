@@ -21,9 +21,8 @@ async def admit(turn: Turn) -> Turn:
     """
     turn.actor.require(Permission.CHAT)
     turn = replace(turn, question=valid_question(turn.question, turn.limits.question_characters))
-    if not turn.deployment.provider.quotes:
-        parts, is_searching = parts_before_search(turn), turn.is_searching
-        await require_room(parts, turn.deployment, actor=turn.actor, is_searching=is_searching)
+    if turn.route.when_too_long == "refuse" and not turn.deployment.provider.quotes:
+        await require_room(parts_before_search(turn), turn.deployment, is_searching=turn.is_searching)
     return turn
 
 

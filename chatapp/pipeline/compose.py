@@ -10,7 +10,7 @@ from chatapp.domain import PromptMessage, Source
 from chatapp.errors import PromptTooLong
 from chatapp.pipeline.excerpts import choose_excerpts
 from chatapp.pipeline.fitting import Fitted, Parts, fit
-from chatapp.pipeline.gauge import counted_by, learn_from_refusal, likely_tokens, max_prompt_tokens
+from chatapp.pipeline.gauge import counted_by, expected_tokens, learn_from_refusal, likely_tokens, max_prompt_tokens
 from chatapp.pipeline.history import instructions_of, with_digest
 from chatapp.pipeline.summarise import VERBATIM_TURNS, summarise
 from chatapp.pipeline.tokens import estimate_tokens
@@ -71,7 +71,7 @@ async def compose(turn: Turn) -> Turn:
 
 async def _fitted(turn: Turn) -> Turn:
     try:
-        fitted = await fit(_parts(turn, Wish()), turn.deployment, actor=turn.actor)
+        fitted = await fit(_parts(turn, Wish()), turn.deployment, when_too_long=turn.route.when_too_long)
     except PromptTooLong:
         # Another model of the route may read more; `generate` asks each of them for what it can take.
         return turn
@@ -124,10 +124,11 @@ class Prompts:
         if refusal and learn_from_refusal(deployment, self.likely_tokens, sizes_said(refusal)):
             # What it reads is known now: nothing needs to be halved to find out.
             halvings -= 1
-        fitted = await fit(_parts(turn, wish), deployment, actor=turn.actor, halvings=halvings)
+        rule = turn.route.when_too_long
+        fitted = await fit(_parts(turn, wish), deployment, when_too_long=rule, halvings=halvings)
         messages = _messages(turn, wish, fitted)
         self.likely_tokens = likely_tokens(deployment.provider_model, [message.content for message in messages])
-        self.facts = _facts(turn, deployment, fitted, self.likely_tokens)
+        self.facts = _facts(turn, deployment, fitted, expected_tokens(deployment, self.likely_tokens))
         return ProviderRequest(deployment.provider_model, messages, turn.parameters, searched=searched)
 
 

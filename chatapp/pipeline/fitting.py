@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatapp.domain import Actor, PromptMessage
+from chatapp.domain import PromptMessage
 from chatapp.errors import PromptTooLong
 from chatapp.pipeline.gauge import MESSAGE_TOKENS, is_short, max_prompt_tokens, measure
 from chatapp.pipeline.history import FittedHistory, fit_history
-from chatapp.routing.route import Deployment
-from chatapp.store import routes
-from chatapp.store.database import transaction
+from chatapp.routing.route import Deployment, WhenTooLong
 
-_REFUSE = "refuse"
 _SOURCES_SHARE = 0.5
 """Of the room beside instructions and question, kept for sources before old turns lose their wording for them."""
 _LEAST_SOURCES_SHARE = 0.1
@@ -50,20 +47,13 @@ class Fitted:
     """What the conversation may take; 0 where it was not looked at, as everything is short."""
 
 
-async def refuses_long_prompts(actor: Actor) -> bool:
-    """Whether the actor's tenant wants too large a prompt refused instead of shortened."""
-    async with transaction(actor, readonly=True) as tx:
-        row = await routes.find(tx)
-    return row is not None and row.when_too_long == _REFUSE
-
-
-async def fit(parts: Parts, deployment: Deployment, *, actor: Actor, halvings: int = 0) -> Fitted:
+async def fit(parts: Parts, deployment: Deployment, *, when_too_long: WhenTooLong, halvings: int = 0) -> Fitted:
     """What of a prompt fits a deployment.
 
     Args:
         parts: the whole prompt.
         deployment: who is to read it.
-        actor: whose tenant says whether it may be shortened at all.
+        when_too_long: whether it may be shortened at all, as the tenant chose.
         halvings: how often the room beside what is fixed is to be halved, after a prompt that was still too long.
 
     Raises:
@@ -71,7 +61,7 @@ async def fit(parts: Parts, deployment: Deployment, *, actor: Actor, halvings: i
     """
     if not halvings and is_short(deployment, parts.texts):
         return Fitted(len(parts.sources), FittedHistory(parts.summary, parts.history))
-    refuses = await refuses_long_prompts(actor)
+    refuses = when_too_long == "refuse"
     sizes = await measure(deployment, parts.texts)
     count, said = len(parts.fixed), len(parts.fixed) + 1 + len(parts.history)
     fixed = sum(sizes[:count]) + MESSAGE_TOKENS * count
@@ -87,19 +77,18 @@ async def fit(parts: Parts, deployment: Deployment, *, actor: Actor, halvings: i
     return Fitted(kept, fit_history(parts.history, room - taken, sizes=spoken, summary=parts.summary), room - taken)
 
 
-async def require_room(parts: Parts, deployment: Deployment, *, actor: Actor, is_searching: bool) -> None:
+async def require_room(parts: Parts, deployment: Deployment, *, is_searching: bool) -> None:
     """Refuse, before anything is sent, what is too long for a tenant that wants nothing left out.
 
     Args:
         parts: without sources, which are not known yet; when some will be searched for, room for them is kept.
         deployment: who would be asked first.
-        actor: whose tenant decides.
         is_searching: whether there will be sources.
 
     Raises:
         PromptTooLong: it does not fit.
     """
-    if is_short(deployment, parts.texts) or not await refuses_long_prompts(actor):
+    if is_short(deployment, parts.texts):
         return
     tokens = sum(await measure(deployment, parts.texts)) + MESSAGE_TOKENS * len(parts.texts)
     most = max_prompt_tokens(deployment)

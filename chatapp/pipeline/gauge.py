@@ -103,6 +103,16 @@ def likely_tokens(model: str, texts: Sequence[str]) -> int:
     return sum(estimate_tokens(text) for text in texts) + MESSAGE_TOKENS * len(texts)
 
 
+def expected_tokens(deployment: Deployment, likely: int) -> int:
+    """What a deployment will count for a prompt, by what it has reported of others.
+
+    Args:
+        deployment: whose.
+        likely: what `likely_tokens` said of the prompt.
+    """
+    return math.ceil(likely * (_learned(deployment).correction or 1.0))
+
+
 def learn_from_report(deployment: Deployment, likely: int, reported: int) -> None:
     """Take a provider's count of a prompt into account.
 

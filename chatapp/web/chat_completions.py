@@ -146,6 +146,8 @@ class _Reading:
     text: str = ""
     """Text of the present attempt."""
     done: dict[str, Any] | None = None
+    model: str = ""
+    """Our name of the model that writes; empty until one was asked."""
 
     async def next_text(self) -> str | None:
         """The next piece of text; None at the end, when `done` is set. Empty: nothing for a while."""
@@ -156,10 +158,13 @@ class _Reading:
                 return piece
             if event.kind == "reset":
                 self.text = ""
+            elif event.kind == "status":
+                self.model = json.loads(event.data).get("model") or self.model
             elif event.kind == "ping":
                 return ""
             elif event.kind == "done":
-                self.done = json.loads(event.data)
+                self.done = done = json.loads(event.data)
+                self.model = done["model"] or self.model
                 return None
         raise errors.UpstreamError("The answer broke off. Try again.")
 
@@ -170,8 +175,10 @@ async def create(
 ) -> Response:
     """Answer the last message from the documents the caller may read.
 
-    The answer's text carries marks like [1]; `annotations` say which passage each stands for. A client that leaves
-    stops the answer, unless it gave an `Idempotency-Key`: then it may come back for it.
+    The answer's text carries marks like [1]; `annotations` say which passage each stands for. Where one model went on
+    with what another had begun, `parts` beside them say from which character on each wrote; `model` and, in an answer
+    in one piece, the header `X-Model` name the last. In a stream `X-Model` names the first, as it goes out before the
+    text. A client that leaves stops the answer, unless it gave an `Idempotency-Key`: then it may come back for it.
     """
     turn = await _start(actor, body, idempotency_key)
     reading = _Reading(turn, turns.events(actor, turn.id))
@@ -239,7 +246,7 @@ def _headers(reading: _Reading, body: ChatRequest) -> dict[str, str]:
     done = reading.done or {}
     headers = {
         "X-Trace-Id": str(reading.turn.id),
-        "X-Model": done.get("model") or reading.turn.model or body.model,
+        "X-Model": reading.model or reading.turn.model or body.model,
         "X-Cache": "bypass" if body.cache == "bypass" else "miss",
     }
     if done:
@@ -255,6 +262,7 @@ def _completion(reading: _Reading) -> dict[str, Any]:
         "content": reading.text,
         "refusal": None,
         "annotations": done["citations"],
+        "parts": done["parts"],
     }
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(done)}
     return _base(reading, "chat.completion") | {"choices": [choice]} | _account(done)
@@ -284,7 +292,8 @@ async def _chunks(reading: _Reading, first: str) -> AsyncIterator[bytes]:
         yield _failure(_as_error(reading.done["error"]))
         return
     last = _finish_reason(reading.done)
-    yield _chunk(base | _account(reading.done), {"annotations": reading.done["citations"]}, finish_reason=last)
+    beside = {"annotations": reading.done["citations"], "parts": reading.done["parts"]}
+    yield _chunk(base | _account(reading.done), beside, finish_reason=last)
     yield b"data: [DONE]\n\n"
 
 
@@ -302,12 +311,12 @@ def _data(value: dict[str, Any]) -> bytes:
 
 
 def _base(reading: _Reading, kind: str) -> dict[str, Any]:
-    turn, done = reading.turn, reading.done or {}
+    turn = reading.turn
     return {
         "id": str(turn.id),
         "object": kind,
         "created": unix(turn.created_at),
-        "model": done.get("model") or turn.model,
+        "model": reading.model or turn.model,
         "conversation_id": str(turn.conversation_id) if turn.conversation_id else None,
     }
 
@@ -320,6 +329,7 @@ def _account(done: dict[str, Any]) -> dict[str, Any]:
             "prompt_tokens": used["input_tokens"],
             "completion_tokens": used["output_tokens"],
             "total_tokens": used["input_tokens"] + used["output_tokens"],
+            "prompt_tokens_details": {"cached_tokens": used["cached_input_tokens"]},
         },
         "cost_micro_usd": done["cost_micro_usd"],
     }
