@@ -13,7 +13,18 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 FieldKind = Literal[
-    "text", "email", "password", "secret", "long_text", "number", "choice", "choices", "texts", "switch", "moment"
+    "text",
+    "email",
+    "password",
+    "secret",
+    "long_text",
+    "number",
+    "choice",
+    "choices",
+    "texts",
+    "switch",
+    "moment",
+    "day",
 ]
 
 
@@ -39,7 +50,8 @@ def fields_of(model: type[BaseModel]) -> list[FieldSpec]:
     """The fields of a model, in its order.
 
     A field's `title` is its label, its `description` the help under it. `json_schema_extra` may give `kind`, `unit`,
-    `placeholder` and `labels` (how a choice is written).
+    `placeholder` and `labels` (how a choice is written). A date is a `moment`, the end of the day chosen, or a `day`,
+    the beginning of it.
     """
     return [_field(name, info) for name, info in model.model_fields.items()]
 
@@ -126,7 +138,7 @@ def _is_left_out(value: Any, spec: FieldSpec | None) -> bool:
     if spec is None:
         return False
     return value is None or (
-        value == "" and (not spec["is_required"] or spec["kind"] in {"number", "choice", "moment"})
+        value == "" and (not spec["is_required"] or spec["kind"] in {"number", "choice", "moment", "day"})
     )
 
 
@@ -144,6 +156,8 @@ _SENTENCES = {
     "int_from_float": "Write a whole number.",
     "int_type": "Write a whole number.",
     "float_parsing": "Write a number.",
+    "decimal_parsing": "Write a number, with a point before its decimals.",
+    "decimal_max_places": "At most {decimal_places} digits after the point.",
     "literal_error": "Choose one of the values.",
     "enum": "Choose one of the values.",
     "extra_forbidden": "There is no such field.",

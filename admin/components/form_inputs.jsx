@@ -154,12 +154,15 @@ function SwitchInput({ value, onChange, shared }) {
 }
 
 /** A day; the server gets a moment, the end of that day where people are. */
-function MomentInput({ value, onChange, shared }) {
+function MomentInput({ value, onChange, shared, time = "23:59:59" }) {
   const date = value ? new Date(typeof value === "number" ? value * 1000 : value) : null;
   const day = date && !Number.isNaN(date.getTime()) ? new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 10) : "";
-  const change = (text) => onChange(text ? new Date(`${text}T23:59:59`).toISOString() : "");
+  const change = (text) => onChange(text ? new Date(`${text}T${time}`).toISOString() : "");
   return <input className="field" type="date" value={day} onChange={(event) => change(event.target.value)} {...shared} />;
 }
+
+/** A day; the server gets the moment it begins where people are. */
+const DayInput = (props) => <MomentInput {...props} time="00:00:00" />;
 
 const INPUTS = {
   text: TextInput,
@@ -173,4 +176,5 @@ const INPUTS = {
   texts: TextsInput,
   switch: SwitchInput,
   moment: MomentInput,
+  day: DayInput,
 };

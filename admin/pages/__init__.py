@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from admin.pages import audit, breakers, grants, groups, keys, overview, sign_in, tenants, users
+from admin.pages import (
+    audit,
+    breakers,
+    grants,
+    groups,
+    keys,
+    model_detail,
+    model_list,
+    overview,
+    providers,
+    sign_in,
+    tenants,
+    users,
+)
 from chatapp.components.page import Page
 
 PAGES: tuple[Page, ...] = (
@@ -14,6 +27,9 @@ PAGES: tuple[Page, ...] = (
     grants.PAGE,
     keys.PAGE,
     sign_in.PAGE,
+    providers.PAGE,
+    model_list.PAGE,
+    model_detail.PAGE,
     breakers.PAGE,
     audit.PAGE,
 )

@@ -2,6 +2,7 @@
 export {
   Activity,
   ArrowLeft,
+  Boxes,
   Building2,
   Check,
   ChevronsUpDown,
@@ -15,6 +16,7 @@ export {
   Rocket,
   ScrollText,
   Search,
+  Server,
   ShieldCheck,
   Unplug,
   Users,

@@ -38,6 +38,8 @@ NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem(
         "People", "Sign-in", "/admin/sign-in", "LogIn", "sso oidc openid identity provider login passwords single"
     ),
+    NavigationItem("Models", "Providers", "/admin/providers", "Server", "openai anthropic ollama key connection test"),
+    NavigationItem("Models", "Models", "/admin/models", "Boxes", "llm prices catalogue default deployments who writes"),
     NavigationItem(
         "Models", "Breakers", "/admin/breakers", "Unplug", "circuit deployments failures outage drill fallback retries"
     ),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, PromptMessage
-from chatapp.errors import AppError, Conflict, InvalidInput
+from chatapp.errors import AppError, Conflict, InvalidInput, ProviderTimeout, ProviderUnavailable
 from chatapp.outbound import check_reachable
 from chatapp.providers import PROVIDER_KINDS, make_provider
 from chatapp.providers.base import ProviderRequest
@@ -251,8 +251,18 @@ async def check_connection(actor: Actor, provider_id: UUID, *, model: str = "") 
     try:
         tested = await _asked(row, model)
     except AppError as error:
-        tested = ConnectionTest(False, error.message)
+        tested = ConnectionTest(False, _advice(error))
     return replace(tested, milliseconds=round((time.perf_counter() - began) * 1000))
+
+
+def _advice(error: AppError) -> str:
+    """What an admin can do about it: people who ask are told to try again, which helps nobody here."""
+    message = error.message.removesuffix(" Try again.")
+    if isinstance(error, ProviderTimeout):
+        return f"{message} Check the address, or allow a longer silence."
+    if type(error) is ProviderUnavailable and "Check" not in message:
+        return f"{message} Check the address, and that the server runs."
+    return message
 
 
 async def _asked(row: ProviderTable, model: str) -> ConnectionTest:

@@ -164,6 +164,22 @@ EVENTS: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "admin.pages.sign_in.PasswordState": (READS_ADMIN, _LIST),
     "admin.pages.sign_in.ProviderFormState": (CHANGES_ADMIN, _FORM),
     "admin.pages.sign_in.SignInActsState": (CHANGES_ADMIN, (*_ACTS, "ask_passwords_off", "switch_passwords_on")),
+    "admin.pages.providers.ProvidersState": (READS_ADMIN, _LIST),
+    "admin.pages.providers.NewProviderState": (PLATFORM, _FORM),
+    "admin.pages.providers.ProviderChangeState": (PLATFORM, _FORM),
+    "admin.pages.providers.ProviderActsState": (PLATFORM, _ACTS),
+    "admin.pages.model_list.ModelsState": (READS_ADMIN, _LIST),
+    "admin.pages.model_list.UpstreamState": (READS_ADMIN, _LIST),
+    "admin.pages.model_list.UpstreamActsState": (PLATFORM, ("accept", "dismiss")),
+    "admin.pages.model_list.CatalogState": (PLATFORM, ("by_hand", "choose", "close", "open", "search")),
+    "admin.pages.model_list.NewModelState": (PLATFORM, _FORM),
+    "admin.pages.model_list.ModelActsState": (PLATFORM, _ACTS),
+    "admin.pages.model_state.ModelState": (READS_ADMIN, _LIST),
+    **{
+        f"admin.pages.model_forms.{name}State": (PLATFORM, _FORM)
+        for name in ("ModelChange", "Price", "Place", "Weight", "Sharing")
+    },
+    "admin.pages.model_detail.ModelPageActsState": (PLATFORM, (*_ACTS, "act_on_place", "act_on_price")),
     "reflex.state.State": (SIGNED_IN, ("hydrate", "hydrate_and_load", "set_is_hydrated")),
     "reflex.state.FrontendEventExceptionState": (SIGNED_IN, ("handle_frontend_exception",)),
     "reflex.state.UpdateVarsInternalState": (SIGNED_IN, ("update_vars_internal",)),

@@ -173,6 +173,10 @@ async def test_a_connection_is_tried_and_what_came_of_it_is_said(platform: Actor
     refused = await providers.check_connection(platform, view.id, model="scripted?fault=unauthorized")
     assert not refused.is_working
     assert "key" in refused.message
+    await provider.close()
+    silent = await providers.check_connection(platform, view.id)
+    assert (silent.is_working, "Check the address" in silent.message) == (False, True)
+    assert "Try again" not in silent.message
 
 
 async def test_a_provider_that_lists_no_models_is_tested_with_the_oldest_it_serves(
