@@ -46,6 +46,9 @@ class Claim:
 
 async def cite(turn: Turn) -> Turn:
     """Give every mark its passage; a mark without a source was dropped while the answer streamed."""
+    if turn.citations:
+        # Judged while the answer was held.
+        return turn
     claims = await asyncio.to_thread(match_claims, turn.answer, turn.sources)
     supports = await judge_claims(claims)
     citations = tuple(_citation(claim, support) for claim, support in zip(claims, supports, strict=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 from chatapp.domain import PromptMessage, Source
 from chatapp.errors import PromptTooLong
+from chatapp.pipeline.decide import decide_route
 from chatapp.pipeline.excerpts import choose_excerpts
 from chatapp.pipeline.fitting import Fitted, Parts, fit
 from chatapp.pipeline.gauge import counted_by, expected_tokens, learn_from_refusal, likely_tokens, max_prompt_tokens
@@ -52,13 +53,14 @@ _MAX_NAMED = 20
 
 
 async def compose(turn: Turn) -> Turn:
-    """Number what the model sees, and sum up old turns where the conversation has become too long for it.
+    """Settle who answers, number what it sees, and sum up old turns where the conversation is too long for it.
 
     Readers get to know a source when the answer mentions it.
 
     Raises:
         PromptTooLong: the tenant wants nothing left out, and it does not fit.
     """
+    turn = await decide_route(turn)
     turn = replace(turn, sources=_within(turn.sources, turn.limits.documents_tokens))
     if not turn.deployment.provider.quotes:
         turn = await _fitted(turn)

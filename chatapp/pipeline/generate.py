@@ -10,6 +10,7 @@ from typing import Any
 from chatapp.domain import AnswerPart, Source, Usage
 from chatapp.errors import PromptTooLong, UpstreamError
 from chatapp.pipeline.compose import Prompts, describe_source
+from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge
 from chatapp.pipeline.gauge import learn_from_report, likely_tokens
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.turn import Stopped, Turn
@@ -20,8 +21,23 @@ from chatapp.routing.route import Deployment
 
 
 async def generate(turn: Turn) -> Turn:
-    """Stream the answer. What arrived before a stop or a failure is kept, and the turn says which it was."""
-    relay = _Relay(turn)
+    """Stream the answer. What arrived before a stop or a failure is kept, and the turn says which it was.
+
+    On a ladder an answer that will not do is given up for that of the next rung, before anybody has read it.
+    """
+    while True:
+        relay = _Relay(turn)
+        answered, climb = await judge(await _answered(turn, relay), is_shown=relay.ttft_ms is not None)
+        if climb is None:
+            relay.show()
+            await turn.writer.flush()
+            return replace(answered, ttft_ms=relay.ttft_ms)
+        turn = climbed(turn, answered, climb)
+
+
+async def _answered(turn: Turn, relay: _Relay) -> Turn:
+    """The turn as one rung answers it, with the time that is left."""
+    began_ms = turn.elapsed_ms()
     error: UpstreamError | None = None
     try:
         await turn.stop.watch(relay.run())
@@ -32,15 +48,16 @@ async def generate(turn: Turn) -> Turn:
         relay.finish_reason = "error"
     relay.finish()
     relay.learn()
-    await turn.writer.flush()
+    seconds_left = turn.limits.answer_seconds - (turn.elapsed_ms() - began_ms) / 1000
+    offset_ms = turn.attempts[-1].start_ms + turn.attempts[-1].duration_ms if turn.attempts else 0.0
     done = replace(
         turn,
+        limits=replace(turn.limits, answer_seconds=seconds_left),
         answer=relay.answer,
         sources=relay.sources,
         finish_reason=relay.finish_reason,
-        ttft_ms=relay.ttft_ms,
         answered_by=relay.chain.deployment,
-        attempts=tuple(relay.chain.attempts),
+        attempts=(*turn.attempts, *(each.later(offset_ms) for each in relay.chain.attempts)),
         parts=relay.parts,
         prompt=relay.prompts.facts,
         error=error or turn.error,
@@ -57,8 +74,10 @@ class _Relay:
         self._pieces: list[str] = []
         self._announced = 0
         """How many of the sources mentioned the readers have been told."""
+        self._is_held = is_held(turn)
         self.finish_reason = ""
         self.ttft_ms: float | None = None
+        """When its first text was shown."""
         self.prompts = Prompts(turn)
         self._parts: list[AnswerPart] = []
         self.chain = Chain(
@@ -68,6 +87,7 @@ class _Relay:
             patience=Patience(turn.limits.first_token_seconds, turn.limits.answer_seconds),
             on_begin=self._say_who_is_asked,
             open_upstream=partial(upstream_for, turn),
+            ends_on=ends_on(turn),
         )
 
     @property
@@ -90,12 +110,17 @@ class _Relay:
         async with aclosing(self.chain.stream()) as stream:
             async for delta in stream:
                 if delta.text:
-                    if self.ttft_ms is None:
-                        self.ttft_ms = self._turn.elapsed_ms()
                     self._note_writer()
                     self._add(self._filter.feed(delta.text))
                 if delta.finish_reason:
                     self.finish_reason = delta.finish_reason
+        if self._is_held:
+            await self._turn.writer.emit("status", {"stage": "check", "text": "Checking the answer"})
+
+    def show(self) -> None:
+        """Let the readers have what was held."""
+        if self._is_held and self._pieces:
+            self._write(self.answer)
 
     def finish(self) -> None:
         self._add(self._filter.finish())
@@ -116,7 +141,7 @@ class _Relay:
     async def _say_who_is_asked(self, deployment: Deployment, written: str) -> None:
         """Tell the readers who writes what comes next; where the answer goes on, from which character."""
         said: dict[str, Any] = {"stage": "generate", "text": f"Asking {deployment.model}", "model": deployment.model}
-        if written:
+        if written and not self._is_held:
             said |= {"stage": "continue", "text": f"Continued by {deployment.model}", "start": len(self.answer)}
         elif deployment.provider.quotes:
             said["text"] = "Looking for what to quote"
@@ -131,6 +156,12 @@ class _Relay:
         if not text:
             return
         self._pieces.append(text)
+        if not self._is_held:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self.ttft_ms is None:
+            self.ttft_ms = self._turn.elapsed_ms()
         before, self._announced = self._announced, len(self._filter.mentioned)
         fresh = self.sources[before : self._announced] if self._announced > before else ()
         self._turn.writer.add_text(text, [describe_source(source) for source in fresh])

@@ -36,6 +36,7 @@ async def retrieve(turn: Turn) -> Turn:
         best_coverage=found.best_coverage,
         timings_ms=found.timings_ms,
         chunks=tuple(_scores(number, chunk) for number, chunk in enumerate(found.chunks, 1)),
+        embedding=found.embedding,
     )
     chunks = found.chunks if found.is_relevant else ()
     sources = tuple(Source(number, chunk) for number, chunk in enumerate(chunks, 1))

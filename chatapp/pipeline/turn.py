@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+import numpy as np
+
 from chatapp.domain import Actor, AnswerPart, Citation, PromptMessage, Source, Span, TurnStatus, Usage
 from chatapp.errors import AppError
 from chatapp.limits.fair_queue import Lane
@@ -96,6 +98,8 @@ class Retrieved:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     chunks: tuple[Mapping[str, Any], ...] = ()
     """Every chunk found with its scores, as the trace keeps it."""
+    embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """Of the standalone question: float32 of shape (384,), of unit length; None: nothing was searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class Turn:
     answered_by: Deployment | None = None
     attempts: tuple[Attempt, ...] = ()
     """Every request for the answer, with how it ended."""
+    escalations: tuple[Mapping[str, str], ...] = ()
+    """Answers that were given up for that of a larger model, and why, for the trace."""
     prompt: Mapping[str, Any] = field(default_factory=dict)
     """How long the last request for the answer was and what was left out to make it fit, for the trace."""
     parts: tuple[AnswerPart, ...] = ()

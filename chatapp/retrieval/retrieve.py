@@ -6,10 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
 
+import numpy as np
 import structlog
 
 from chatapp.domain import Actor, RetrievedChunk
@@ -49,10 +50,13 @@ class Retrieval:
     """True: the vector side was down, and keywords alone were searched."""
     timings_ms: Mapping[str, float]
     """Milliseconds of `embed`, `vector`, `keyword` and `load`; the first two run beside the third."""
+    embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """Of the question: float32 of shape (384,), of unit length; None: nothing was searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class _VectorSide:
+    embedding: np.ndarray
     hits: Sequence[tuple[UUID, float]]
     embed_ms: float
     vector_ms: float
@@ -109,6 +113,7 @@ async def retrieve(
             "keyword": keyword_ms,
             "load": load_ms,
         },
+        embedding=vector.embedding,
     )
 
 
@@ -151,8 +156,8 @@ async def _search_vectors(actor: Actor, question: str, collection_ids: Sequence[
         )
     except VectorIndexUnavailable as error:
         _log.warning("retrieval.vector_side_down", reason=repr(error.__cause__ or error))
-        return _VectorSide((), embed_ms, 0.0, is_down=True)
-    return _VectorSide(hits, embed_ms, vector_ms)
+        return _VectorSide(embedding, (), embed_ms, 0.0, is_down=True)
+    return _VectorSide(embedding, hits, embed_ms, vector_ms)
 
 
 async def _load(actor: Actor, ids: Sequence[UUID], collection_ids: Sequence[UUID]) -> Mapping[UUID, AnsweringChunk]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chatapp.domain import Usage
@@ -41,7 +41,8 @@ class Attempt:
     start_ms: float
     duration_ms: float
     outcome: str
-    """`answered`, `failed`, `stopped`, or `skipped` where the breaker was open."""
+    """`answered`, `failed`, `stopped`, `skipped` where the breaker was open, or `escalated` where the answer would not
+    do."""
     error: str = ""
     """The error's code; empty where there was none."""
     message: str = ""
@@ -50,6 +51,10 @@ class Attempt:
     usage: Usage | None = None
     is_shared: bool = False
     """The request was another turn's too, and counts as that one's: here it cost nothing."""
+
+    def later(self, offset_ms: float) -> Attempt:
+        """The attempt counted from a moment so much earlier."""
+        return replace(self, start_ms=self.start_ms + offset_ms)
 
     def as_json(self) -> dict[str, Any]:
         """The attempt as the trace keeps it."""

@@ -14,7 +14,7 @@ from chatapp.domain import Actor, Permission, TurnStatus, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.pipeline.admit import valid_question
 from chatapp.services import admission, collections
-from chatapp.services.plans import AT_THE_BEGINNING, Plan, make_plan
+from chatapp.services.plans import AT_THE_BEGINNING, Plan, asked_again, make_plan
 from chatapp.services.request_parameters import passed_on
 from chatapp.services.turn_reading import events, get, require_own, wait
 from chatapp.services.turn_runner import turn_runner
@@ -283,7 +283,7 @@ async def _again(
     actor.require(Permission.CHAT)
     async with transaction(actor, readonly=True) as tx:
         earlier = await turns.get_own(tx, turn_id)
-    request = {**earlier.request, **({"model": model} if model else {})}
+    request = asked_again(earlier.request, model=model, is_same=question in {"", earlier.question})
     # Who asks the same again wants an answer of their own, and not the one somebody else is getting at the moment.
     request = admission.as_asked(request, cache="use" if question else "bypass")
     if wanted == "as_before":
