@@ -8,6 +8,7 @@ as a grant goes, at the moment of the statement.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class _Database:
 
     engine: AsyncEngine | None = None
     sessions: async_sessionmaker[AsyncSession] | None = None
+    writing: asyncio.Lock | None = None
+    """Whose turn it is to write, where one may at a time."""
 
 
 def open_database(url: str) -> AsyncEngine:
@@ -77,6 +80,7 @@ def open_database(url: str) -> AsyncEngine:
         engine = create_async_engine(url, connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000})
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        _Database.writing = asyncio.Lock()
     else:
         engine = create_async_engine(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, pool_pre_ping=True)
     _Database.engine = engine
@@ -88,7 +92,7 @@ async def close_database() -> None:
     """Close every connection of the process."""
     if _Database.engine is not None:
         await _Database.engine.dispose()
-    _Database.engine = _Database.sessions = None
+    _Database.engine = _Database.sessions = _Database.writing = None
 
 
 def engine() -> AsyncEngine:
@@ -138,9 +142,33 @@ async def system_transaction(*, readonly: bool = False) -> AsyncIterator[Transac
 async def _session(readonly: bool) -> AsyncIterator[AsyncSession]:
     if _Database.sessions is None:
         raise RuntimeError("the database is not open: run inside the lifespan")
-    async with _Database.sessions() as session, session.begin():
+    async with _turn_to_write(readonly), _Database.sessions() as session, session.begin():
         await session.connection(execution_options={"readonly": readonly})
         yield session
+
+
+@asynccontextmanager
+async def _turn_to_write(readonly: bool) -> AsyncIterator[None]:
+    """Writers of this process one after the other where the file lets only one in, in the order they came.
+
+    SQLite has no queue: who waits tries again now and then, so that of many some wait for seconds, each in a thread
+    and on a connection that others could use. Writers of other processes are waited for by SQLite itself.
+    """
+    lock = _Database.writing
+    if readonly or lock is None:
+        yield
+        return
+    try:
+        async with asyncio.timeout(_SQLITE_BUSY_TIMEOUT_MS / 1000):
+            await lock.acquire()
+    except TimeoutError:
+        # Somebody writes for very long; SQLite says what becomes of it.
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @lru_cache(maxsize=_MAX_KEPT_CRITERIA)
