@@ -100,7 +100,7 @@ async def resolve(actor: Actor, name: str) -> Route:
         ProviderRejected: its provider is of a kind this installation does not have.
     """
     async with transaction(actor, readonly=True) as tx:
-        models = await in_use(tx)
+        models = await InUse.read(tx)
     if name in {"", AUTO}:
         return _route(models, [models.default, models.last_resort], reason="auto: the default model")
     if name not in models.models:
@@ -115,7 +115,7 @@ async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, versio
         NotFound: nothing at all is in use.
     """
     async with transaction(actor, readonly=True) as tx:
-        models = await in_use(tx)
+        models = await InUse.read(tx)
     return _route(models, [*names, models.last_resort], reason=reason, version=version)
 
 
@@ -135,6 +135,13 @@ class InUse:
     """By name, the default first."""
     further: dict[UUID, list[tuple[DeploymentTable, ProviderTable]]]
     """Places beside a model's own, by the model's id."""
+
+    @classmethod
+    async def read(cls, tx: Transaction) -> InUse:
+        """As it is now, at the price in force."""
+        found = await catalog.list_models(tx)
+        further = await deployments.list_in_use(tx, [model.id for model, _ in found])
+        return cls({model.name: (model, provider) for model, provider in found}, further)
 
     @property
     def default(self) -> str:
@@ -162,13 +169,6 @@ class InUse:
             _deployment(model, place, row.provider_model, row.weight) for row, place in self.further.get(model.id, ())
         )
         return ServedModel(name, (own, *others), Balance(model.balance))
-
-
-async def in_use(tx: Transaction) -> InUse:
-    """The models in use, at the price in force."""
-    found = await catalog.list_models(tx)
-    further = await deployments.list_in_use(tx, [model.id for model, _ in found])
-    return InUse({model.name: (model, provider) for model, provider in found}, further)
 
 
 def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:

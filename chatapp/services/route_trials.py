@@ -15,10 +15,10 @@ from chatapp.errors import InvalidInput
 from chatapp.retrieval.embedder import embed_texts
 from chatapp.routing.facts import Fact, Facts, facts_of_trace
 from chatapp.routing.intents import IntentExamples
-from chatapp.routing.languages import language_of
+from chatapp.routing.languages import known_languages, language_of
 from chatapp.routing.rules import Decision, decide, needs
-from chatapp.services import catalog, routes
-from chatapp.services.routes import RouteSettings
+from chatapp.services import catalog
+from chatapp.services.routes import RouteSettings, require_valid
 from chatapp.store import catalog as catalog_rows
 from chatapp.store import intents
 from chatapp.store import routes as route_rows
@@ -89,11 +89,11 @@ async def dry_run(actor: Actor, wanted: RouteSettings, *, last: int = 100) -> Tr
     actor.require(Permission.READ_TRACES)
     if not 1 <= last <= MAX_TRIED:
         raise InvalidInput(f"last is a number from 1 to {MAX_TRIED}.", param="last")
-    await routes.require_languages(wanted)
     asked = needs(wanted.rules, "")
+    languages = await known_languages() if "language" in asked else ()
     async with transaction(actor, readonly=True) as tx:
-        await routes.require_valid(tx, wanted)
         models = {model.name: model for model, _ in await catalog_rows.list_models(tx)}
+        require_valid(wanted, models, languages)
         traces = await route_rows.last_traces(tx, last)
         vectors = await intents.list_vectors(tx) if "intent" in asked else []
     facts = [_facts_of(trace) for trace in traces]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from chatapp.services.intents import examples_of
 from chatapp.services.request_parameters import honours, not_honoured
 from chatapp.store import audit, routes
 from chatapp.store import catalog as catalog_rows
-from chatapp.store.database import Transaction, transaction
+from chatapp.store.database import transaction
 from chatapp.store.tables import RouteTable
 
 MAX_RULES = 100
@@ -93,7 +93,7 @@ async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, t
     """
     async with transaction(actor, readonly=True) as tx:
         row = await routes.find(tx)
-        models = await catalog.in_use(tx)
+        models = await InUse.read(tx)
     wanted = facts.requested_model if facts.requested_model not in {"", catalog.AUTO} else ""
     choice = await _choice(actor, row, models, wanted)
     asked = choice.needs(facts.requested_model)
@@ -163,9 +163,9 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> Route
             the place.
     """
     actor.require(Permission.ADMIN)
-    await require_languages(wanted)
+    languages = await known_languages() if "language" in needs(wanted.rules, "") else ()
     async with transaction(actor) as tx:
-        await require_valid(tx, wanted)
+        require_valid(wanted, [model.name for model, _ in await catalog_rows.list_models(tx)], languages)
         row = await routes.find(tx, for_update=True)
         before = None if row is None else _as_json(row)
         if row is None:
@@ -180,14 +180,25 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> Route
         return _view(row)
 
 
-async def require_valid(tx: Transaction, wanted: RouteSettings) -> None:
+def require_valid(wanted: RouteSettings, models: Collection[str], languages: Collection[str]) -> None:
     """Refuse a route that could not be gone by.
+
+    Args:
+        wanted: the route.
+        models: names of those in use.
+        languages: codes that a question can be found to be in; only looked at where a rule asks for one.
 
     Raises:
         InvalidInput: a model is not in use, a language has no such code, or the ladder leads nowhere; `param` names
             the place.
     """
-    _require_known(wanted, {model.name for model, _ in await catalog_rows.list_models(tx)})
+    _require_known(wanted, models)
+    for number, rule in enumerate(wanted.rules):
+        if strange := [code for code in rule.when.language or () if code not in languages]:
+            raise InvalidInput(
+                f"“{strange[0]}” is no language that can be told. Use two letters, such as de.",
+                param=f"rules.{number}.when.language",
+            )
     if len(set(wanted.ladder)) < len(wanted.ladder):
         raise InvalidInput("A model stands on the ladder twice. Leave it there once.", param="ladder")
     if wanted.escalate_on and len(wanted.ladder) < _MIN_RUNGS:
@@ -196,23 +207,7 @@ async def require_valid(tx: Transaction, wanted: RouteSettings) -> None:
         raise InvalidInput("Say what makes an answer climb the ladder.", param="escalate_on")
 
 
-async def require_languages(wanted: RouteSettings) -> None:
-    """Refuse languages that no question is ever found to be in.
-
-    Raises:
-        InvalidInput: `param` names the rule.
-    """
-    asked = {number: rule.when.language for number, rule in enumerate(wanted.rules) if rule.when.language}
-    known = set(await known_languages()) if asked else set()
-    for number, codes in asked.items():
-        if strange := [code for code in codes if code not in known]:
-            raise InvalidInput(
-                f"“{strange[0]}” is no language that can be told. Use two letters, such as de.",
-                param=f"rules.{number}.when.language",
-            )
-
-
-def _require_known(wanted: RouteSettings, known: set[str]) -> None:
+def _require_known(wanted: RouteSettings, known: Collection[str]) -> None:
     places: Sequence[tuple[str, str]] = (
         ("default", wanted.default),
         *((f"rules.{number}.model", rule.model) for number, rule in enumerate(wanted.rules)),
