@@ -5,8 +5,9 @@ parameters are. Sources are part of the prompt, so only askers whose questions f
 one of them may not read stands in none of the others' prompts.
 
 Who joins has the deltas from the beginning and then follows. The call ends when the last one has left, whoever made
-it. A failure is everybody's: each tries again, or goes on, as its own route has it, and where that is the same request
-again they meet again. Who was there first of those that stayed pays; to the others it cost nothing.
+it. A failure is everybody's: each goes on as its own route has it. They decide once whether to try again, and come
+back at the same moment, so that the next try is one call too. Who was there first of those that stayed pays; to the
+others it cost nothing.
 
 Sharing is within one process: two web processes that are asked the same make two calls.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
@@ -73,6 +75,17 @@ class Seat:
         """Take no more of it; True when the call counts as this turn's."""
         return self._flight.leave(self)
 
+    @property
+    def chance(self) -> float:
+        """Between 0 and 1, the same for everybody at this call."""
+        return self._flight.chance
+
+    def once(self, decision: Callable[[], bool]) -> bool:
+        """Decide something for everybody at this call; who asks later has what the first one was told."""
+        if self._flight.decided is None:
+            self._flight.decided = decision()
+        return self._flight.decided
+
     def reported(self) -> Usage | None:
         """What the provider said of its usage."""
         return next((delta.usage for delta in reversed(self._flight.deltas) if delta.usage is not None), None)
@@ -88,6 +101,8 @@ class _Flight:
         self.has_begun = False
         self.is_over = False
         self.seats: list[Seat] = []
+        self.chance = random.random()  # noqa: S311  # spreads load, guards nothing
+        self.decided: bool | None = None
         self._key = key
         self._payer: Seat | None = None
         self._call = asyncio.create_task(self._run(begin), name="shared request")

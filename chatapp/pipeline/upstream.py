@@ -53,7 +53,7 @@ async def upstream_for(turn: Turn, deployment: Deployment, request: ProviderRequ
         async with single_flight.joined(
             key, lambda: asked_alone(turn, deployment, request, on_wait=reader.tell)
         ) as seat:
-            yield Upstream(seat.deltas(), seat.leave, seat.reported, is_joined=seat.is_joined)
+            yield Upstream(seat.deltas(), seat.leave, seat.reported, seat.is_joined, seat.once, seat.chance)
     finally:
         reader.is_there = False
 

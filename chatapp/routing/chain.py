@@ -120,6 +120,8 @@ class Chain:
     cost_micro_usd: int = 0
     _started: float = field(default_factory=time.monotonic)
     _wish: Wish = field(default_factory=Wish)
+    _upstream: Upstream | None = None
+    """The last request."""
 
     async def stream(self) -> AsyncGenerator[Delta, None]:
         """Ask until somebody answers. Each piece of text comes once, whoever wrote it.
@@ -169,13 +171,13 @@ class Chain:
             permit = self._admit(deployment, tries)
             tries += 1
             try:
-                async with aclosing(self._attempt(deployment, request, permit)) as deltas:
+                async with aclosing(self._attempt(deployment, request, permit, is_first=tries == 1)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
             except UpstreamError as error:
                 again = self._again(deployment, error, tries)
-                if again is None or not (again.is_free or budget_of(deployment.key).spend()):
+                if again is None or not (again.is_free or self._decide_once(budget_of(deployment.key).spend)):
                     raise
             await asyncio.sleep(again.wait_seconds)
             problem = "The answer was empty or could not be read." if again.names_problem else ""
@@ -193,29 +195,40 @@ class Chain:
             breaker.counts.retries += 1
         else:
             breaker.counts.requests += 1
-            budget_of(deployment.key).earn()
         return permit
+
+    def _decide_once(self, decision: Callable[[], bool]) -> bool:
+        """Decide for all turns that shared the last request."""
+        return self._upstream.once(decision) if self._upstream is not None else decision()
 
     def _again(self, deployment: Deployment, error: UpstreamError, tries: int) -> Again | None:
         has_next = deployment is not self.route.deployments[-1]
         # Who was to go on with an answer has been asked once too often already, and who has no place for this turn has
         # been waited for long enough: the next one goes on.
-        again = None if self.written or isinstance(error, NoFreePlace) else again_after(error, tries, has_next=has_next)
+        again = (
+            None
+            if self.written or isinstance(error, NoFreePlace)
+            else again_after(
+                error, tries, has_next=has_next, chance=self._upstream.chance if self._upstream is not None else None
+            )
+        )
         return again if again is not None and again.wait_seconds < self._seconds_left() else None
 
     async def _attempt(
-        self, deployment: Deployment, request: ProviderRequest, permit: Permit
+        self, deployment: Deployment, request: ProviderRequest, permit: Permit, *, is_first: bool
     ) -> AsyncGenerator[Delta, None]:
         async with AsyncExitStack() as stack:
             began = self._elapsed_ms()
             try:
-                upstream = await stack.enter_async_context(self.open_upstream(deployment, request))
+                self._upstream = upstream = await stack.enter_async_context(self.open_upstream(deployment, request))
             except BaseException as error:
                 # Nobody was asked.
                 breaker_of(deployment.key).abandoned(permit)
                 if isinstance(error, NoFreePlace):
                     self._note(deployment, began, "skipped", error)
                 raise
+            if is_first and not upstream.is_joined:
+                budget_of(deployment.key).earn()
             deltas = await stack.enter_async_context(aclosing(self._relayed(deployment, request, permit, upstream)))
             async for delta in deltas:
                 yield delta

@@ -71,13 +71,15 @@ class Again:
     """Outside the budget: another request, which fits, and no burden on somebody who has too much to do."""
 
 
-def again_after(error: UpstreamError, tries: int, *, has_next: bool) -> Again | None:
+def again_after(error: UpstreamError, tries: int, *, has_next: bool, chance: float | None = None) -> Again | None:
     """Whether and how to ask the same deployment again.
 
     Args:
         error: how it failed, before any text was shown.
         tries: how often this turn has asked it, 1 or more.
         has_next: whether another deployment could be asked instead.
+        chance: what the jitter is made of, 0 to below 1; None: one of its own. Those who failed together by one
+            request come back together with one.
 
     Returns:
         None: go on to the next one.
@@ -93,12 +95,14 @@ def again_after(error: UpstreamError, tries: int, *, has_next: bool) -> Again | 
         case AnswerUnusable() | ProviderTimeout():
             is_slow = isinstance(error, ProviderTimeout)
             return Again(0.0, is_shorter=is_slow, names_problem=not is_slow) if tries == 1 else None
-    return Again(_wait_seconds(tries)) if tries < MAX_TRIES else None
+    return Again(_wait_seconds(tries, chance)) if tries < MAX_TRIES else None
 
 
-def _wait_seconds(tries: int) -> float:
+def _wait_seconds(tries: int, chance: float | None) -> float:
     wait = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2 ** (tries - 1))
-    return wait * (1 + _JITTER * random.random())  # noqa: S311  # spreads load, guards nothing
+    if chance is None:
+        chance = random.random()  # noqa: S311  # spreads load, guards nothing
+    return wait * (1 + _JITTER * chance)
 
 
 class _Budgets:

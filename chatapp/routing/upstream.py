@@ -24,6 +24,10 @@ def _nothing() -> None:
     return None
 
 
+def _decide(decision: Callable[[], bool]) -> bool:
+    return decision()
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What comes of a request."""
@@ -36,6 +40,10 @@ class Upstream:
     """What the provider said of its usage, also where this turn did not read as far."""
     is_joined: bool = False
     """Another turn made the request, and this one has what comes of it too."""
+    once: Callable[[Callable[[], bool]], bool] = _decide
+    """Decides something once for all turns that share the request, such as whether it may be made once more."""
+    chance: float | None = None
+    """Between 0 and 1, the same for all of them, so that they meet again; None: nobody to meet."""
 
 
 OpenUpstream = Callable[[Deployment, ProviderRequest], AbstractAsyncContextManager[Upstream]]
