@@ -13,7 +13,7 @@ from chatapp.limits import attempts
 from chatapp.providers import connections, litellm_loop
 from chatapp.retrieval import embedder, vector_index
 from chatapp.routing import balance, breaker, retries
-from chatapp.services import admission, breaker_watch, turn_runner
+from chatapp.services import admission, breaker_watch, route_memory, turn_runner
 from chatapp.settings import Settings
 from chatapp.store import database, files, job_queue, redis, turn_log
 from ingest import sandbox
@@ -43,6 +43,7 @@ async def running(settings: Settings, *, role: ProcessRole) -> AsyncIterator[Non
             breaker.forget_breakers()
             retries.forget_budgets()
             balance.forget_loads()
+            route_memory.forget()
             connections.open_providers()
             stack.push_async_callback(connections.close_providers)
             stack.push_async_callback(litellm_loop.close_litellm_loop)

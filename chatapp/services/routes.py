@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatapp.domain import Actor, Permission, utc_now
-from chatapp.errors import InvalidInput, NotFound
+from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.routing.choice import Choice, Ladder, ServedModel
 from chatapp.routing.facts import Facts
 from chatapp.routing.languages import known_languages, language_of
 from chatapp.routing.route import Escalation, Route, WhenTooLong
 from chatapp.routing.rules import Rule, needs
-from chatapp.services import catalog
+from chatapp.services import catalog, route_memory
 from chatapp.services.catalog import InUse
 from chatapp.services.intents import examples_of
 from chatapp.services.request_parameters import honours, not_honoured
@@ -60,6 +60,14 @@ class RouteSettings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model that a route can name."""
+
+    name: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class RouteView:
     """A tenant's route."""
 
@@ -91,11 +99,9 @@ async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, t
         NotFound: there is no such model in use, or none at all.
         InvalidInput: nobody who could be asked answers in the form asked for.
     """
-    async with transaction(actor, readonly=True) as tx:
-        row = await routes.find(tx)
-        models = await InUse.read(tx)
     wanted = facts.requested_model if facts.requested_model not in {"", catalog.AUTO} else ""
-    choice = await _choice(actor, row, models, wanted)
+    sources = await route_memory.recall(actor, needs=wanted)
+    choice = await _choice(actor, sources.row, sources.models, wanted)
     asked = choice.needs(facts.requested_model)
     if wanted and wanted not in choice.served and "requested_model" not in asked:
         raise NotFound(f"There is no model named “{wanted}”. `GET /v1/models` lists them.", param="model")
@@ -154,10 +160,29 @@ async def get(actor: Actor) -> RouteView:
     return RouteView([], found[0].name if found else "", [], [], [], "fit", 0, None)
 
 
-async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> RouteView:
-    """Give the tenant this route in the place of the one it has. The next question goes by it.
+async def list_choices(actor: Actor) -> list[ModelChoice]:
+    """The models a route can name, the default first.
 
     Raises:
+        NotPermitted: the actor may not see the tenant's settings.
+    """
+    actor.require(Permission.READ_ADMIN)
+    async with transaction(actor, readonly=True) as tx:
+        found = await catalog_rows.list_models(tx)
+    return [ModelChoice(model.name, provider.name) for model, provider in found]
+
+
+async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "", seen_version: int | None = None) -> RouteView:
+    """Give the tenant this route in the place of the one it has. The next question goes by it.
+
+    Args:
+        actor: who changes it.
+        wanted: the whole route.
+        reason: why, for the audit log.
+        seen_version: the version it is to take the place of; None: of whatever is there.
+
+    Raises:
+        Conflict: there is another version meanwhile.
         NotPermitted: the actor may not change the tenant's settings.
         InvalidInput: a model is not in use, a language has no such code, or the ladder leads nowhere; `param` names
             the place.
@@ -167,6 +192,8 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "") -> Route
     async with transaction(actor) as tx:
         require_valid(wanted, [model.name for model, _ in await catalog_rows.list_models(tx)], languages)
         row = await routes.find(tx, for_update=True)
+        if seen_version is not None and seen_version != (row.version if row else 0):
+            raise Conflict("Somebody else changed the route meanwhile. Open the page anew, and change it again.")
         before = None if row is None else _as_json(row)
         if row is None:
             row = RouteTable(tenant_id=actor.tenant_id, default_model=wanted.default, version=0)

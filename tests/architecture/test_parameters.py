@@ -39,6 +39,7 @@ _WITHOUT_ACTOR = {
     "catalog.register_from_environment",
     "conversations.purge_deleted",
     "keys.create_key",
+    "route_memory.forget",
     "keys_left.end",
     "overview.keep_ended_days",
     "sign_ins.purge_ended",

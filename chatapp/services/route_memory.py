@@ -1,0 +1,63 @@
+"""What routes are chosen by, kept for a moment: nearly every question goes by what held for the one before.
+
+What this process changes holds for its next question. What another one changes is seen within a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from chatapp.domain import Actor
+from chatapp.services.catalog import InUse
+from chatapp.store import catalog_changes, routes
+from chatapp.store.database import transaction
+from chatapp.store.tables import RouteTable
+
+_KEPT_SECONDS = 0.7
+_MAX_TENANTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSources:
+    """A tenant's route and the models in use; nobody's to change."""
+
+    row: RouteTable | None
+    models: InUse
+    changes: int
+    """As `catalog_changes` counted them before this was read."""
+    read_at: float
+
+
+class _Memory:
+    """What this process keeps, by tenant; the one used last at the end."""
+
+    by_tenant: OrderedDict[UUID, RouteSources] = OrderedDict()  # noqa: RUF012  # one memory a process is what this is
+
+
+async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
+    """The tenant's route and the models in use, at most a second old.
+
+    Args:
+        actor: whose tenant.
+        needs: name of a model that is looked for once more where it is not among those kept; empty: none.
+    """
+    kept = _Memory.by_tenant.get(actor.tenant_id)
+    changes, now = catalog_changes.count(), time.monotonic()
+    is_fresh = kept is not None and kept.changes == changes and now - kept.read_at < _KEPT_SECONDS
+    if kept is not None and is_fresh and (not needs or needs in kept.models.models):
+        return kept
+    async with transaction(actor, readonly=True) as tx:
+        found = RouteSources(await routes.find(tx), await InUse.read(tx), changes, now)
+    _Memory.by_tenant[actor.tenant_id] = found
+    _Memory.by_tenant.move_to_end(actor.tenant_id)
+    while len(_Memory.by_tenant) > _MAX_TENANTS:
+        _Memory.by_tenant.popitem(last=False)
+    return found
+
+
+def forget() -> None:
+    """Keep nothing: when the lifespan begins."""
+    _Memory.by_tenant.clear()
