@@ -11,18 +11,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
 from chatapp.errors import NotFound
 from chatapp.settings import get_settings
 from chatapp.store.database import Transaction, WrongTenant
-from chatapp.store.tables import AuditHeadTable, AuditTable, TenantTable
+from chatapp.store.tables import AuditHeadTable, AuditTable, AuditValueTable, TenantTable
 
 _MAX_ADDRESS_CHARACTERS = 64
 _PURPOSE = b"chatapp audit log, version 1"
@@ -31,6 +32,8 @@ SEALED_FIELDS = (
     *("before", "after", "reason", "details", "created_at", "previous_hash"),
 )
 """Every column but the seal itself."""
+SEARCHED_FIELDS = ("actor_name", "action", "address", "reason")
+"""Fields whose texts are kept once more in `AuditValueTable`, for searches."""
 
 
 async def write(
@@ -93,6 +96,14 @@ async def _append(tx: Transaction) -> None:
         head.hash = row.hash = seal(row, key)
         tx.session.add(row)
     head.seal = seal_end(head, key)
+    await _note_values(tx, pending)
+
+
+async def _note_values(tx: Transaction, rows: Sequence[AuditTable]) -> None:
+    # The end of the chain is locked: nobody else writes these of this tenant meanwhile.
+    found = {(field, value) for row in rows for field in SEARCHED_FIELDS if (value := getattr(row, field))}
+    values = [{"tenant_id": tx.tenant_id, "field": field, "value": value} for field, value in sorted(found)]
+    await tx.session.execute(_insert(tx)(AuditValueTable).values(values).on_conflict_do_nothing())
 
 
 async def _lock_head(tx: Transaction) -> AuditHeadTable:
@@ -110,13 +121,15 @@ async def _lock_head(tx: Transaction) -> AuditHeadTable:
 
 async def _begin_chain(tx: Transaction) -> None:
     # Two first lines of a tenant may be written at once: whoever comes second waits here and finds the row.
-    dialect = tx.session.get_bind().dialect.name
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert
-    begin = insert(AuditHeadTable).values(tenant_id=tx.tenant_id, sequence=0, hash="", seal="")
+    begin = _insert(tx)(AuditHeadTable).values(tenant_id=tx.tenant_id, sequence=0, hash="", seal="")
     await tx.session.execute(begin.on_conflict_do_nothing())
+
+
+def _insert(tx: Transaction) -> Any:
+    """The database's own `insert`, which can leave out what is there."""
+    if tx.session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert
+    return sqlite.insert
 
 
 def seal(row: Any, key: bytes) -> str:

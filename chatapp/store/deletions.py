@@ -22,6 +22,7 @@ from chatapp.store.database import Transaction
 from chatapp.store.tables import (
     AuditHeadTable,
     AuditTable,
+    AuditValueTable,
     DocumentTable,
     MembershipTable,
     SessionTable,
@@ -37,7 +38,7 @@ LEASE_SECONDS = 60.0
 _BATCH_ROWS = 1_000
 _BATCH_DOCUMENTS = 10
 """With a document go its versions, pieces and keyword rows, thousands of them."""
-_WITH_THE_TENANT = (AuditTable, AuditHeadTable, MembershipTable, TenantDeletionTable)
+_WITH_THE_TENANT = (AuditTable, AuditHeadTable, AuditValueTable, MembershipTable, TenantDeletionTable)
 """What goes with the tenant's own row."""
 _OPEN_TURNS = (TurnStatus.QUEUED, TurnStatus.RUNNING)
 _OPEN_DOCUMENTS = (DocumentStatus.QUEUED, DocumentStatus.RUNNING)

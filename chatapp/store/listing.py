@@ -92,7 +92,14 @@ class Found:
     is_total_exact: bool
 
 
-async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, is_counted: bool = True) -> Found:
+async def find(
+    tx: Transaction,
+    listing: Listing,
+    wanted: Mapping[str, str],
+    *,
+    is_counted: bool = True,
+    known_total: int | None = None,
+) -> Found:
     """One page of a list.
 
     Args:
@@ -100,6 +107,7 @@ async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, 
         listing: what is listed.
         wanted: the grammar of this module.
         is_counted: whether `total` is wanted; without it, it is 0.
+        known_total: `total`, where it is known already and has not to be counted.
 
     Raises:
         InvalidInput: an unknown field, or a value that does not fit its kind; `param` names it.
@@ -123,6 +131,8 @@ async def find(tx: Transaction, listing: Listing, wanted: Mapping[str, str], *, 
     elif not after and len(found) <= limit:
         # All of it is here. Words that are nowhere have been looked for once, and need not be again.
         total = len(found)
+    elif known_total is not None:
+        total = known_total
     else:
         total = await _count(tx, filtered, listing.identity)
     return Found([tuple(row)[:-2] for row in found[:limit]], next_cursor, min(total, MAX_COUNTED), total <= MAX_COUNTED)
@@ -148,7 +158,7 @@ def _conditions(listing: Listing, wanted: Mapping[str, str]) -> list[ColumnEleme
         searched = [field.column for field in listing.fields if field.is_searched]
         if not searched:
             raise InvalidInput("This list cannot be searched. Use its filters.", param="q")
-        text = _text(words, "q")
+        text = valid_text(words, "q")
         conditions.append(or_(*(column.icontains(text, autoescape=True) for column in searched)))
     for param, value in wanted.items():
         if param in _OWN or not value:
@@ -160,7 +170,7 @@ def _conditions(listing: Listing, wanted: Mapping[str, str]) -> list[ColumnEleme
 
 def _condition(field: ListField, operator: str, value: str, param: str) -> ColumnElement[bool]:
     if operator == "has" and field.kind == "text":
-        return field.column.icontains(_text(value, param), autoescape=True)
+        return field.column.icontains(valid_text(value, param), autoescape=True)
     if operator in {"from", "to"} and field.kind in {"moment", "number"}:
         bound = _value(field, value, param)
         return field.column >= bound if operator == "from" else field.column < bound
@@ -177,12 +187,21 @@ def _condition(field: ListField, operator: str, value: str, param: str) -> Colum
 
 def _value(field: ListField, text: str, param: str) -> Any:
     try:
-        return _READERS[field.kind](_text(text, param), field)
+        return _READERS[field.kind](valid_text(text, param), field)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"“{text[:60]}” is not {_KINDS[field.kind]} for {field.name}.", param=param) from error
 
 
-def _text(text: str, param: str) -> str:
+def valid_text(text: str, param: str) -> str:
+    """A text to look for, as it was given.
+
+    Args:
+        text: what was typed.
+        param: name of the parameter it was given in, for the error.
+
+    Raises:
+        InvalidInput: it is too long, or holds what no database can.
+    """
     if len(text) > _MAX_TEXT or not is_storable(text):
         raise InvalidInput(f"This has more than {_MAX_TEXT} characters, or one that is not allowed.", param=param)
     return text

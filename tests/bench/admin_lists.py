@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from chatapp.domain import ROLE_PERMISSIONS, Actor, Role
+from chatapp.store.audit import SEARCHED_FIELDS
 from tests.bench.row import Row
 
 ROWS = 1_000_000
@@ -69,6 +70,12 @@ def _pages(actor: Actor) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]
     yield "audit log, one action", lines(**{"action.has": "key.made"})
     yield "audit log, words that are frequent", lines(q="invited")
     yield "audit log, words that are not there", lines(q="no such words")
+    yield "audit log, a name out of 500", lines(q="person77@")
+    yield "audit log, an action that ended long ago", lines(**{"action.has": "tenant.imported"})
+    yield (
+        "audit log, everybody's domain on one day",
+        lines(**{"actor_name.has": "@example.org", "created_at.from": f"{middle:%Y-%m-%d}", "order": "created_at"}),
+    )
     yield "audit log, one person", lines(user_id=str(actor.user_id))
     for span in overview.RANGES:
         yield f"overview, {span}", figures(span)
@@ -115,6 +122,7 @@ def _fill(path: Path, actor: Actor) -> None:
             _write(database, "memberships", [place | {"accepted_at": _moment(0)}])
             _write(database, "traces", _traces(chance, tenant_id, count))
             _write(database, "audit", _lines(chance, tenant_id, user_id, count))
+            _write_values(database, tenant_id)
         database.execute("ANALYZE")
     database.close()
 
@@ -136,6 +144,13 @@ def _write(
     rest = tuple(missing.values())
     database.execute(statement, (*first.values(), *rest))
     database.executemany(statement, ((*row.values(), *rest) for row in iterator))
+
+
+def _write_values(database: sqlite3.Connection, tenant_id: UUID) -> None:
+    """What `store.audit` keeps of each line it writes."""
+    for field in SEARCHED_FIELDS:
+        query = f"SELECT DISTINCT tenant_id, '{field}', {field} FROM audit WHERE tenant_id = ? AND {field} <> ''"
+        database.execute(f"INSERT INTO audit_values (tenant_id, field, value) {query}", (tenant_id.hex,))
 
 
 def _moment(days_ago: float) -> str:
@@ -169,7 +184,8 @@ def _lines(chance: random.Random, tenant_id: UUID, user_id: UUID, count: int) ->
             "user_id": user_id.hex if number % 3 else None,
             "actor_name": f"person{number % 500}@example.org",
             "address": "203.0.113.7",
-            "action": chance.choice(_ACTIONS),
+            # Twenty thousand lines of the first weeks.
+            "action": "tenant.imported" if number < count // 50 else chance.choice(_ACTIONS),
             "details": '{"filename": "refunds.pdf"}',
             "after": '{"name": "Refunds"}',
             "created_at": _moment(DAYS * (1 - number / count)),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, column, literal_column
 from sqlmodel import Field, SQLModel
 
 from chatapp.domain import utc_now
@@ -156,6 +156,9 @@ class ApiKeyTable(TenantRow, table=True):
     revoked_at: datetime | None = None
 
 
+_REASON = column("reason") != literal_column("''")
+
+
 class AuditTable(TenantRow, table=True):
     """Who changed what, when and from where. Rows are only ever added, each sealed to the one before."""
 
@@ -164,6 +167,12 @@ class AuditTable(TenantRow, table=True):
         UniqueConstraint("tenant_id", "sequence"),
         Index("ix_audit_subject", "tenant_id", "subject_id"),
         Index("ix_audit_list", "tenant_id", "created_at"),
+        # Which lines hold a text, once `AuditValueTable` has said which texts there are.
+        Index("ix_audit_actor_name", "tenant_id", "actor_name", "sequence"),
+        Index("ix_audit_action", "tenant_id", "action", "sequence"),
+        Index("ix_audit_address", "tenant_id", "address", "sequence"),
+        # Most lines have none.
+        Index("ix_audit_reason", "tenant_id", "reason", "sequence", sqlite_where=_REASON, postgresql_where=_REASON),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -190,6 +199,19 @@ class AuditTable(TenantRow, table=True):
     """`hash` of the row before; empty for the first."""
     hash: str = ""
     """HMAC-SHA256 over all of the above; empty: written before rows were sealed."""
+
+
+class AuditValueTable(TenantRow, table=True):
+    """A text that stands in a searched field of the tenant's audit log.
+
+    Few differ, so a search looks through these and not through the lines.
+    """
+
+    __tablename__ = "audit_values"
+
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE", primary_key=True)
+    field: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
 
 
 class AuditHeadTable(TenantRow, table=True):

@@ -19,7 +19,7 @@ from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.services import audit as log
 from chatapp.services.audit import AuditEntry, ChainReport, FieldChange
 from chatapp.settings import get_settings
-from chatapp.store import audit
+from chatapp.store import audit, audit_list, listing
 from chatapp.store.database import transaction
 from chatapp.store.tables import AuditHeadTable, AuditTable
 from tests.fixtures.people import MakeActor
@@ -352,6 +352,51 @@ async def test_the_log_is_filtered_by_who_what_and_when(
     with pytest.raises(InvalidInput) as refusal:
         await found(colour="red")
     assert refusal.value.param == "colour"
+
+
+@pytest.mark.parametrize("max_counted", [10_000, 2])
+async def test_words_are_found_where_they_stand_whether_few_or_many_lines_hold_them(
+    database: AsyncEngine,
+    actor: Actor,
+    other_actor: Actor,
+    make_actor: MakeActor,
+    monkeypatch: pytest.MonkeyPatch,
+    max_counted: int,
+) -> None:
+    """With a low bound the lines are read from the end instead of being looked up one by one."""
+    for module in (audit_list, listing):
+        monkeypatch.setattr(module, "MAX_COUNTED", max_counted)
+    await write(actor, 3)
+    grace = await make_actor(tenant=actor.tenant_id, email="grace_100%@example.org")
+    async with transaction(replace(grace, address="203.0.113.9")) as tx:
+        await audit.write(tx, "tenant.suspended", reason="Grace asked for it")
+        await audit.write(tx, "tenant.opened")
+    await write(actor, 2)
+    await write(other_actor, 1)
+
+    async def found(of: Actor, **wanted: str) -> list[int]:
+        asked = {name.replace("__", "."): value for name, value in wanted.items()}
+        return [entry.sequence for entry in (await log.list_entries(of, of.tenant_id, asked)).items]
+
+    assert await found(actor, q="grace") == [5, 4]
+    assert await found(actor, q="tenant.") == [5, 4]
+    assert await found(actor, q="asked FOR") == [4]
+    assert await found(actor, q="203.0.113") == [5, 4]
+    assert await found(actor, q="made_0") == [6, 1]
+    assert await found(actor, q="made_", limit="2") == [7, 6]
+    assert await found(actor, q="100%@") == [5, 4]
+    assert await found(actor, q="nowhere") == await found(actor, q="a%b") == []
+    assert await found(actor, q="made_", actor_name__has="grace") == []
+    assert await found(actor, actor_name__has="grace", action="tenant.opened") == [5]
+    assert await found(other_actor, q="grace") == await found(other_actor, q="tenant.") == []
+    assert await found(other_actor, q="made_") == [1]
+    page = await log.list_entries(actor, actor.tenant_id, {"q": "made_", "limit": "2"})
+    assert page.next_cursor is not None
+    assert (page.total, page.is_total_exact) == (min(5, max_counted), max_counted > 5)
+    assert await found(actor, q="made_", limit="2", after=page.next_cursor) == [3, 2]
+    with pytest.raises(InvalidInput) as refusal:
+        await found(actor, q="x" * 201)
+    assert refusal.value.param == "q"
 
 
 def entry_of(before: dict[str, Any] | None, after: dict[str, Any] | None) -> AuditEntry:
