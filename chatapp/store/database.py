@@ -24,6 +24,7 @@ from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatapp.domain import Actor
+from chatapp.store import sqlite_connection
 from chatapp.store.access_conditions import walls
 from chatapp.store.tables import TenantRow
 
@@ -77,7 +78,8 @@ def open_database(url: str) -> AsyncEngine:
         url: SQLAlchemy address with an asynchronous driver, as `Settings.effective_database_url` gives it.
     """
     if url.startswith("sqlite"):
-        engine = create_async_engine(url, connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000})
+        options = {"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000, "async_creator_fn": sqlite_connection.connect}
+        engine = create_async_engine(url, connect_args=options)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         _Database.writing = asyncio.Lock()
