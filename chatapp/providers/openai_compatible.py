@@ -6,7 +6,9 @@ The stream is read straight from httpx: through a client library the same chunk 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +34,8 @@ from chatapp.providers.refusals import retry_after_seconds, says_too_long
 _MAX_ERROR_BYTES = 16 * 1024
 _MAX_LIST_BYTES = 8 * 1024 * 1024
 _MAX_REASON_CHARACTERS = 300
+_READ_OUT_SECONDS = 0.1
+"""Longest wait for the end of a stream that has said it is done; behind it the connection is not used again."""
 
 
 class OpenAICompatible:
@@ -119,7 +123,8 @@ class _Ending:
 
 async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
     ending = _Ending()
-    async for event in read_events(response.aiter_bytes()):
+    pieces = response.aiter_bytes()
+    async for event in read_events(pieces):
         if event is None:
             break
         text = _text_of(event, ending)
@@ -130,6 +135,15 @@ async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
         if not ending.finish_reason:
             raise ProviderUnavailable("The model's answer broke off. Try again.")
     yield Delta(finish_reason=ending.finish_reason or "stop", usage=ending.usage)
+    await _read_out(pieces)
+
+
+async def _read_out(pieces: AsyncIterator[bytes]) -> None:
+    """Read what comes behind the last event, which is nothing but the end: a connection left before it is closed."""
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(_READ_OUT_SECONDS):
+            async for _ in pieces:
+                pass
 
 
 def _text_of(event: dict[str, Any], ending: _Ending) -> str:

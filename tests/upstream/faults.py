@@ -125,6 +125,14 @@ async def no_usage(answer: Answer) -> None:
     answer.end()
 
 
+async def done_without_end(answer: Answer) -> None:
+    await answer.all_deltas()
+    answer.finish_event()
+    answer.usage_event()
+    answer.done_event()
+    await asyncio.sleep(_FOREVER)
+
+
 async def duplicate_finish(answer: Answer) -> None:
     await answer.all_deltas()
     answer.finish_event()
@@ -172,6 +180,7 @@ FAULTS: dict[str, Fault] = {
         no_finish,
         no_done,
         no_usage,
+        done_without_end,
         duplicate_finish,
         byte_by_byte,
         split_characters,

@@ -53,8 +53,16 @@ async def test_a_stream_arrives_whole(provider: Upstream) -> None:
     assert call.body["messages"] == [{"role": "user", "content": "Count to ten"}]
 
 
+async def test_one_connection_serves_one_answer_after_the_other(provider: Upstream) -> None:
+    for _ in range(5):
+        assert (await read(provider, "scripted?tokens=10"))[0] == ANSWER
+
+    assert (len(provider.calls), provider.connections_made) == (5, 1)
+
+
 @pytest.mark.parametrize(
-    "fault", ["no_done", "duplicate_finish", "byte_by_byte", "split_characters", "crlf_and_comments"]
+    "fault",
+    ["no_done", "done_without_end", "duplicate_finish", "byte_by_byte", "split_characters", "crlf_and_comments"],
 )
 async def test_odd_but_whole_streams_are_read(provider: Upstream, fault: str) -> None:
     assert (await read(provider, f"scripted?tokens=10&fault={fault}"))[:2] == (ANSWER, "stop")
