@@ -14,6 +14,8 @@ from tests.fixtures.loopback import refuse_outbound
 
 BENCHES = (
     "admin_lists",
+    "gateway_overhead",
+    "gateway_throughput",
     "stream_relay",
     "browser",
     "embedding",
@@ -24,7 +26,7 @@ BENCHES = (
 )
 """Every benchmark's module; a new one is a module and its name here."""
 
-_HEAD = ("what", "ours", "unit", "against", "theirs", "ratio", "target")
+_HEAD = ("what", "ours", "unit", "quartiles", "against", "theirs", "ratio", "target")
 
 
 def main(names: list[str]) -> int:
@@ -60,6 +62,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.subject,
         _figure(row.figure),
         row.unit,
+        row.spread or "-",
         row.reference,
         _figure(row.reference_figure),
         _figure(row.ratio),

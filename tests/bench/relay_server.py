@@ -9,40 +9,67 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from chatapp.domain import Actor, utc_now
 
+PROJECT = Path(__file__).parents[2]
 EMAIL = "bench@example.org"
 
 
 @asynccontextmanager
 async def parts(folder: str) -> AsyncIterator[None]:
-    """Database, turn log, providers and runner, in a data folder of their own."""
-    os.environ.update(CHATAPP_DATA_DIR=folder, CHATAPP_SECRET_KEY="a-secret-for-benches-0123456789-abcdef")
-    from chatapp.limits import attempts
-    from chatapp.providers import connections
-    from chatapp.services import turn_runner
+    """Every part of a web process, as the lifespan opens them, in a data folder of their own."""
+    models = os.environ.get("CHATAPP_MODEL_DIR") or str(PROJECT / ".data" / "models")
+    secret = "a-secret-for-benches-0123456789-abcdef"
+    os.environ.update(CHATAPP_DATA_DIR=folder, CHATAPP_SECRET_KEY=secret, CHATAPP_MODEL_DIR=models)
+    from chatapp.services.lifespan import running
     from chatapp.settings import get_settings
-    from chatapp.store import database, tables, turn_log
+    from chatapp.store import database, tables
 
     get_settings.cache_clear()
     settings = get_settings()
     engine = database.open_database(settings.effective_database_url)
     async with engine.begin() as connection:
         await connection.run_sync(tables.TenantRow.metadata.create_all)
-    turn_log.open_turn_log()
-    attempts.open_attempts("")
-    connections.open_providers()
-    turn_runner.open_turn_runner(settings)
-    yield
-    await turn_runner.close_turn_runner()
-    await connections.close_providers()
-    await attempts.close_attempts()
-    turn_log.close_turn_log()
     await database.close_database()
+    async with running(settings, role="web"):
+        yield
+
+
+class PoolWatch:
+    """How long connections to the database are held, told in a line each second: `pool HELD LONGEST_MS`."""
+
+    def __init__(self) -> None:
+        """Begin with none held."""
+        self._since: dict[int, float] = {}
+        self._longest = 0.0
+
+    async def tell(self) -> None:
+        """Say it each second."""
+        from sqlalchemy import event
+
+        from chatapp.store.database import engine
+
+        event.listen(engine().sync_engine, "checkout", self._taken)
+        event.listen(engine().sync_engine, "checkin", self._given_back)
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.perf_counter()
+            longest = max([self._longest, *(now - since for since in self._since.values())])
+            sys.stdout.write(f"pool {len(self._since)} {longest * 1000:.1f}\n")
+            sys.stdout.flush()
+            self._longest = 0.0
+
+    def _taken(self, connection: object, *_: object) -> None:
+        self._since[id(connection)] = time.perf_counter()
+
+    def _given_back(self, connection: object, *_: object) -> None:
+        self._longest = max(self._longest, time.perf_counter() - self._since.pop(id(connection), time.perf_counter()))
 
 
 async def add_models(upstream: str, models: list[str]) -> None:
@@ -89,7 +116,9 @@ async def _serve(port: int, upstream: str, models: list[str]) -> None:
             made = await keys.create_key(email=EMAIL, name="bench", scopes=["use:chat"])
             sys.stdout.write(made.key + "\n")
             sys.stdout.flush()
+            watch = asyncio.create_task(PoolWatch().tell())
             await Server(edge(create_api()), port=port, interface=Interfaces.ASGINL, log_enabled=False).serve()
+            watch.cancel()
 
 
 if __name__ == "__main__":

@@ -19,3 +19,5 @@ class Row:
     """Ours to the reference's."""
     target: str
     """What the ratio is to be, `<= 6`; empty where it is only reported."""
+    spread: str = ""
+    """Quartiles of our figure over the rounds."""

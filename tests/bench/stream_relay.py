@@ -13,16 +13,15 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
-import psutil
 
-from tests.bench.peers import BENCH_DIR, PeerMissing, litellm_proxy, process
+from tests.bench.gateways import Gateway, our_gateway, peer_gateway, scripted_provider
+from tests.bench.peers import PeerMissing
 from tests.bench.row import Row
-from tests.fixtures.servers import free_port
 from tests.upstream.script import read_script
 
 NAME = "stream_relay"
@@ -47,10 +46,10 @@ async def run() -> list[Row]:
     """Measure floor, peer, ours, ours, peer, floor in each of five rounds; medians."""
     models = [_model(length) for length in _LENGTHS]
     async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(_upstream())
-        ours = _served(*await stack.enter_async_context(_our_server(upstream, models)))
+        upstream = await stack.enter_async_context(scripted_provider())
+        ours = _served(await stack.enter_async_context(our_gateway(upstream, models)))
         try:
-            peer = _served(*(await stack.enter_async_context(litellm_proxy(upstream, models))), key="sk-bench")
+            peer = _served(await stack.enter_async_context(peer_gateway(upstream, models)))
             peer_name = "LiteLLM proxy"
         except PeerMissing as reason:
             sys.stdout.write(f"LiteLLM proxy: {reason}; its client library in this process is measured instead.\n")
@@ -101,39 +100,19 @@ def _model(length: int) -> str:
     return f"scripted?tokens={length}"
 
 
-@asynccontextmanager
-async def _upstream() -> AsyncIterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v1"
-    command = [sys.executable, "-m", "tests.upstream", str(port)]
-    async with process(command, ready=f"{url}/models", log=BENCH_DIR / "upstream.log"):
-        yield url
-
-
-@asynccontextmanager
-async def _our_server(upstream: str, models: list[str]) -> AsyncIterator[tuple[str, psutil.Process, str]]:
-    port = free_port()
-    log = BENCH_DIR / "ours.log"
-    command = [sys.executable, "-m", "tests.bench.relay_server", str(port), upstream, *models]
-    async with process(command, ready=f"http://127.0.0.1:{port}/healthz", log=log) as running:
-        lines = await asyncio.to_thread(log.read_text)
-        key = next(line for line in lines.splitlines() if line.startswith("sk-chatapp-"))
-        yield f"http://127.0.0.1:{port}/v1", running, key
-
-
-def _served(url: str, running: psutil.Process, key: str) -> _Subject:
+def _served(gateway: Gateway) -> _Subject:
     """A server of OpenAI's wire, asked for streams one after the other."""
 
     async def measure(length: int) -> _Cost:
-        before, began = _cpu_seconds(running), time.perf_counter()
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+        before, began = gateway.cpu_seconds(), time.perf_counter()
+        async with aiohttp.ClientSession(headers=gateway.headers) as session:
             for _ in range(_REQUESTS[length]):
-                await _read(session, url, length, extra={"collections": [], "cache": "bypass"})
+                await _read(session, gateway.url, length, extra={"collections": [], "cache": "bypass"})
         took = time.perf_counter() - began
         # What the server still does behind the last byte, its log for one, belongs to it.
         await asyncio.sleep(0.3)
         chunks = length * _REQUESTS[length]
-        return _Cost((_cpu_seconds(running) - before) * 1000 / chunks, chunks / took)
+        return _Cost((gateway.cpu_seconds() - before) * 1000 / chunks, chunks / took)
 
     return measure
 
@@ -169,12 +148,6 @@ async def _read(session: aiohttp.ClientSession, url: str, length: int, extra: di
     expected = "".join(read_script(_model(length)).deltas({}))
     if "".join(pieces) != expected:
         raise RuntimeError(f"{url} lost or changed text")
-
-
-def _cpu_seconds(running: psutil.Process) -> float:
-    times = running.cpu_times()
-    children = [child.cpu_times() for child in running.children(recursive=True)]
-    return times.user + times.system + sum(child.user + child.system for child in children)
 
 
 def _litellm_in_process(upstream: str) -> _Subject:
