@@ -155,6 +155,8 @@ async def _family() -> AsyncIterator[_Start]:
     try:
         yield start
     finally:
+        for child in children:
+            child.let_go()
         await asyncio.gather(*(child.stop() for child in children[1:]))
         await asyncio.gather(*(child.stop() for child in children[:1]))
 

@@ -68,10 +68,15 @@ class Child:
         """Begin to run it and to watch over it."""
         self._watching = asyncio.create_task(self._keep_running(), name=f"child-{self.spec.name}")
 
-    async def stop(self) -> None:
-        """End it: politely, then by force. Whatever it started itself ends with it."""
+    def let_go(self) -> None:
+        """Start it no more when it ends, whoever ends it: at a stop everybody may be told at once."""
         if self._watching is not None:
             self._watching.cancel()
+
+    async def stop(self) -> None:
+        """End it: politely, then by force. Whatever it started itself ends with it."""
+        self.let_go()
+        if self._watching is not None:
             await asyncio.gather(self._watching, return_exceptions=True)
         process = self._process
         if process is None:
@@ -96,7 +101,11 @@ class Child:
             self.crashes += 1
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause_seconds = _FIRST_PAUSE_SECONDS
-            _log.warning("child.crashed", child=self.spec.name, code=code, restart_seconds=pause_seconds)
+            if code:
+                _log.warning("child.crashed", child=self.spec.name, code=code, restart_seconds=pause_seconds)
+            else:
+                # Somebody asked it to: no fault of its own.
+                _log.info("child.ended", child=self.spec.name, restart_seconds=pause_seconds)
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 

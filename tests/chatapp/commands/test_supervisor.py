@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from chatapp.commands.supervisor import Child, ChildSpec
 from tests.fixtures.surroundings import PROJECT
@@ -52,6 +53,23 @@ async def test_a_crashed_child_is_started_again(tmp_path: Path) -> None:
     assert child.crashes == 1
     await child.stop()
     assert not any(map(_is_running, _pids(notes)))
+
+
+async def test_a_child_that_was_asked_to_end_did_not_crash(tmp_path: Path) -> None:
+    notes = tmp_path / "pids"
+    code = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); " + _NOTE_AND_SLEEP
+    child = Child(_spec(code, notes))
+    with capture_logs() as lines:
+        child.start()
+        await _until(lambda: len(_pids(notes)) == 1)
+        os.kill(_pids(notes)[0], signal.SIGTERM)
+        await _until(lambda: len(_pids(notes)) == 2)
+        child.let_go()
+        os.kill(_pids(notes)[1], signal.SIGTERM)
+        await _until(lambda: child.pid is None)
+        await child.stop()
+    assert [(line["event"], line["log_level"]) for line in lines] == [("child.ended", "info")]
+    assert len(_pids(notes)) == 2
 
 
 async def test_a_stop_ends_what_the_child_started_too(tmp_path: Path) -> None:
