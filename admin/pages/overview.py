@@ -16,7 +16,7 @@ from chatapp.components.onboarding import OnboardingState, onboarding_card
 from chatapp.components.state_bases import AdminState, current_actor
 from chatapp.errors import AppError
 from chatapp.services import overview
-from chatapp.services.overview import Figure, Overview, Queue
+from chatapp.services.overview import Figure, Load, Overview, Queue
 
 _SPANS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))
 _FAST = ("ttft_p50", "ttft_p95", "latency_p50", "latency_p95")
@@ -52,6 +52,47 @@ def _series(found: Overview, name: str) -> ChartSeries:
     return series(points, label=figure.label, is_hourly=found.span == "24h")
 
 
+def _load_items(found: Load) -> list[FigureItem]:
+    """What is asked of the answers at this moment, over all web processes, and what was turned away in the span."""
+    grown = (found.refused - found.refused_before) / found.refused_before if found.refused_before else None
+    return [
+        _count("answering", "Being answered", "Questions of this organisation, over all web processes.", found.running),
+        _count("asked", "Waiting", "Questions that wait for a free place.", found.waiting),
+        _count(
+            "oldest", "Longest wait", "Of the questions that wait now.", found.oldest_seconds * 1000, "milliseconds"
+        ),
+        FigureItem(
+            name="refused",
+            label="Turned away",
+            help="Questions refused because too much was being asked.",
+            unit="number",
+            is_high_good=False,
+            target=0.0,
+            now=float(found.refused),
+            before=float(found.refused_before),
+            change=grown,
+            state="warn" if found.refused else "good",
+            href="",
+        ),
+    ]
+
+
+def _count(name: str, label: str, explained: str, now: float, unit: str = "number") -> FigureItem:
+    return FigureItem(
+        name=name,
+        label=label,
+        help=explained,
+        unit=unit,
+        is_high_good=None,
+        target=None,
+        now=float(now),
+        before=None,
+        change=None,
+        state="none",
+        href="",
+    )
+
+
 def _queue_items(queue: Queue) -> list[FigureItem]:
     return [
         FigureItem(
@@ -76,6 +117,7 @@ class OverviewState(AdminState, rx.State):
 
     dependencies: list[dict[str, Any]] = []
     queue: list[FigureItem] = []
+    load_now: list[FigureItem] = []
     fast: list[FigureItem] = []
     right: list[FigureItem] = []
     costs: list[FigureItem] = []
@@ -100,6 +142,7 @@ class OverviewState(AdminState, rx.State):
         items = {figure.name: _item(figure) for figure in found.figures}
         self.dependencies = [{"id": each.name, "name": each.label, "state": each.state} for each in found.dependencies]
         self.queue = _queue_items(found.queue)
+        self.load_now = _load_items(found.load)
         self.fast, self.right, self.costs = ([items[name] for name in names] for names in (_FAST, _RIGHT, _COSTS))
         self.speed, self.sources = _series(found, "ttft_p95"), _series(found, "uncited")
         self.cost = _series(found, "cost")
@@ -141,6 +184,7 @@ def overview_page() -> rx.Component:
                 rx.el.div(rx.el.h3("Documents on their way in"), _figures(OverviewState.queue, 4)),
                 class_name="overview-up",
             ),
+            rx.el.div(rx.el.h3("Questions at this moment"), _figures(OverviewState.load_now, 4)),
         ),
         _section(
             "Is it fast",

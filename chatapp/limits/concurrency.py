@@ -123,6 +123,11 @@ def concurrency() -> Concurrency:
     return _Process.concurrency
 
 
+def is_open() -> bool:
+    """Whether this process gives out places: a web process does."""
+    return _Process.concurrency is not None
+
+
 def require_room(claim: Claim, *, of_tenant: int) -> None:
     """Refuse a question that could not be begun in time. Nothing has been done for it yet.
 

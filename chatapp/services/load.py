@@ -18,7 +18,7 @@ from uuid import UUID
 from chatapp.domain import Actor, Permission
 from chatapp.errors import UpstreamError
 from chatapp.limits import refusals
-from chatapp.limits.concurrency import concurrency
+from chatapp.limits.concurrency import concurrency, is_open
 from chatapp.limits.fair_queue import Lane
 from chatapp.limits.places import Crowd, Places
 from chatapp.store import load_reports, sessions
@@ -147,6 +147,8 @@ async def _tell() -> None:
 
 def _crowds() -> dict[UUID, Crowd]:
     """By tenant, in this process. Who waits for a provider has begun, and yet counts as one that waits."""
+    if not is_open():
+        return {}
     made = concurrency()
     crowds = made.turns.crowds()
     for places in made.providers.values():

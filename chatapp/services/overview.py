@@ -10,10 +10,10 @@ from uuid import UUID
 
 from chatapp.domain import Actor, DocumentStatus, Permission, utc_now
 from chatapp.errors import InvalidInput
-from chatapp.services import doctor
+from chatapp.services import doctor, load
 from chatapp.services.administration import acting_in
 from chatapp.settings import get_settings
-from chatapp.store import overview
+from chatapp.store import overview, refusals
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.overview import Measures
 
@@ -83,6 +83,20 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """Answers in the making over all web processes, and questions turned away because too much was asked."""
+
+    running: int
+    waiting: int
+    oldest_seconds: float
+    """How long the question waits that has waited longest; 0: none does."""
+    refused: int
+    """In the span."""
+    refused_before: int
+    """In the span before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The whole page."""
 
@@ -93,6 +107,7 @@ class Overview:
     dependencies: tuple[Dependency, ...]
     figures: tuple[Figure, ...]
     queue: Queue
+    load: Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +190,18 @@ async def get(actor: Actor, *, span: str = DEFAULT_RANGE, now: datetime | None =
         count = overview.hours if span == _HOURLY else overview.days
         slots = await count(tx, before, until)
         statuses = await overview.documents_by_status(tx)
+        refused = await refusals.count(tx, since, until + step), await refusals.count(tx, before, since)
     figures = _figures(slots, since, until, step)
-    return Overview(span, since, until, tuple(await dependencies(actor)), figures, _queue(statuses))
+    crowd = await load.crowd_of(actor)
+    return Overview(
+        span=span,
+        since=since,
+        until=until,
+        dependencies=tuple(await dependencies(actor)),
+        figures=figures,
+        queue=_queue(statuses),
+        load=Load(crowd.running, crowd.waiting, crowd.oldest_seconds, *refused),
+    )
 
 
 async def get_of(actor: Actor, tenant_id: UUID, *, span: str = DEFAULT_RANGE) -> Overview:
