@@ -122,14 +122,13 @@ async def sign_in(
     """
     if len(email) > _MAX_EMAIL_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise NotSignedIn(_WRONG)
-    known = devices.name_of(device, email)
-    await attempts.count_attempt(email, address, device=known)
-    found = await _somebody(await credentials.owners(email, password), has_link=bool(link))
+    owners = await credentials.owners(email, password, address=address, device=device)
+    found = await _somebody(owners, has_link=bool(link))
     if found is None:
         await attempts.count_failure(address)
         raise NotSignedIn(_WRONG)
     user, places = found
-    await attempts.forget_attempts(email, address, device=known)
+    await credentials.forget_attempts(user, address=address, device=device)
     if link:
         user, place = await _join(user, link, new_password)
         tenant_id = place.tenant_id
@@ -225,10 +224,9 @@ async def _own_already(token: str, password: str, address: str) -> str | None:
         return None
     try:
         # A guess like any other: whoever makes links must not find passwords with them.
-        await attempts.count_attempt(opened.user.email, address)
+        owners = await credentials.owners(opened.user.email, password, address=address)
     except RateLimited:
         return None
-    owners = await credentials.owners(opened.user.email, password)
     if owners and owners[0].is_password_given:
         raise InvalidInput("An admin chose this password for you elsewhere. Choose another one.", param="password")
     return opened.user.email if owners else None
@@ -375,5 +373,5 @@ async def begin_session(
         await audit.write(tx, "session.began", session.id, method=proof.method, is_visit=place is None)
     if previous_token:
         forget_cached_actor(tokens.hash_of(previous_token))
-    device = devices.issue(user.email) if proof.password_hash is not None else ""
+    device = devices.issue(user.id) if proof.password_hash is not None else ""
     return SignIn(token=token, expires_at=session.expires_at, actor=actor, device=device)

@@ -231,13 +231,13 @@ async def prove(
     provider, _ = await _provider(UUID(proof["provider_id"]))
     async with system_transaction(readonly=True) as tx:
         user = await users.by_id(tx, UUID(proof["user_id"]))
-    known = devices.name_of(device, user.email if user is not None else "")
-    await attempts.count_attempt(proof["email"], address, device=known)
+    known = devices.name_of(device, UUID(proof["user_id"]))
+    await attempts.count_attempt(proof["user_id"], address, device=known)
     is_right = await passwords.is_right(user.password_hash if user is not None else None, password)
     if user is None or user.is_disabled or not is_right:
         await attempts.count_failure(address)
         raise NotSignedIn("The password is not right.")
-    await attempts.forget_attempts(proof["email"], address, device=known)
+    await attempts.forget_attempts(proof["user_id"], address, device=known)
     if user.is_password_given:
         # Whoever chose it knows it, and would come in here with it: another tenant's admin.
         raise NotSignedIn(

@@ -27,8 +27,8 @@ async def counting(settings: Settings, database: AsyncEngine):
     await attempts.close_attempts()
 
 
-async def set_password(actor: Actor) -> None:
-    password_hash = await authentication.hash_password(PASSWORD)
+async def set_password(actor: Actor, password: str = PASSWORD) -> None:
+    password_hash = await authentication.hash_password(password)
     async with system_transaction() as tx:
         await tx.session.execute(
             update(UserTable).where(col(UserTable.id) == actor.user_id).values(password_hash=password_hash)
@@ -132,6 +132,30 @@ async def test_a_browser_that_is_known_cannot_guess_without_end_either(actor: Ac
             await authentication.sign_in(actor.email, "wrong", device=own.device)
     with pytest.raises(RateLimited):
         await authentication.sign_in(actor.email, PASSWORD, device=own.device)
+
+
+async def test_who_has_an_address_in_a_tenant_of_their_own_guesses_at_no_other_of_it_faster(
+    actor: Actor, make_actor: MakeActor
+) -> None:
+    await set_password(actor)
+    namesake = await make_actor(email=actor.email)
+    await set_password(namesake, "known-to-the-guesser")
+    own = await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.9")
+
+    device = ""
+    for number in range(12):
+        try:
+            await authentication.sign_in(actor.email, f"wrong {number}", address="10.0.0.1", device=device)
+        except (NotSignedIn, RateLimited):
+            pass
+        begun = await authentication.sign_in(actor.email, "known-to-the-guesser", address="10.0.0.1", device=device)
+        device = begun.device
+        assert begun.actor.tenant_id == namesake.tenant_id
+
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.1", device=device)
+    back = await authentication.sign_in(actor.email, PASSWORD, address="10.0.0.1", device=own.device)
+    assert back.actor.tenant_id == actor.tenant_id
 
 
 async def test_a_password_changed_since_it_was_right_begins_no_session(actor: Actor, other_actor: Actor) -> None:
