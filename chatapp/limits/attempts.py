@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from ipaddress import IPv6Network, ip_address
 from typing import Literal
 
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -102,7 +103,7 @@ async def count_question(address: str) -> None:
         UpstreamError: the store of the counters cannot be reached.
     """
     try:
-        await _hit(_QUESTIONS, f"question:{address}")
+        await _hit(_QUESTIONS, f"question:{_network(address)}")
     except StorageError as error:
         raise UpstreamError("Signing in is not possible at the moment. Try again.") from error
 
@@ -161,11 +162,22 @@ async def _refusal(item: RateLimitItem, key: str) -> RateLimited:
 
 
 def _address_key(address: str) -> str:
-    return f"address:{address}"
+    return f"address:{_network(address)}"
+
+
+def _network(address: str) -> str:
+    """What stands for one place: of IPv6 the first 64 bits, for whoever has one of these addresses has all of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 def _place_key(account: str, place: str) -> str:
-    return f"{_account_key(account)}:{place}"
+    return f"{_account_key(account)}:{_network(place)}"
 
 
 def _account_key(account: str) -> str:

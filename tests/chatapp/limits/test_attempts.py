@@ -81,6 +81,19 @@ async def test_an_address_is_limited_over_all_accounts_by_its_failures_only() ->
     await attempts.count_attempt("new@example.org", "10.0.0.2")
 
 
+@pytest.mark.usefixtures("counting")
+async def test_the_addresses_of_one_ipv6_network_are_one_place() -> None:
+    for number in range(6):
+        await attempts.count_attempt("ada@example.org", f"2001:db8:1:2::{number + 1:x}")
+    for number in range(60):
+        await attempts.count_failure(f"2001:db8:1:3::{number + 1:x}")
+
+    for address in ("2001:db8:1:2:ffff::1", "2001:db8:1:3:ffff::1"):
+        with pytest.raises(RateLimited):
+            await attempts.count_attempt("ada@example.org", address)
+    await attempts.count_attempt("ada@example.org", "2001:db8:1:4::1")
+
+
 async def test_without_its_store_nobody_is_let_try() -> None:
     assert attempts.on_failure == "block"
     attempts.open_attempts("redis://127.0.0.1:9")
