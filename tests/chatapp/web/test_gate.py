@@ -66,7 +66,10 @@ async def test_members_are_led_away_from_admin(
 ) -> None:
     member = await sign_in_as(await make_actor({Permission.CHAT}))
 
-    ways = ("/admin/users", "/admin/users/", "/admin/users/index.html", "//admin/users", "/admin//users", "/c/../admin")
+    ways = (
+        *("/admin/users", "/admin/users/", "/admin/users/index.html", "//admin/users", "/admin//users", "/c/../admin"),
+        *("/admin.html", "/admin/users.html", "/admin/.", "/assets/../admin/users", "/admin/users/index.html/."),
+    )
     for path in ways:
         address = httpx.URL("http://127.0.0.1:3000").copy_with(raw_path=path.encode())
         assert (await client.get(address, headers=member)).headers["location"] == "/", path
@@ -94,7 +97,11 @@ async def test_a_way_around_the_sign_in_page_leads_to_it(parts: None, settings: 
     async def served(*_: object) -> None:
         raise AssertionError("the page was given out")
 
-    for path in ("/sign-in/../admin", "/sign-in/../admin/index.html", "/sign-in/..//c/1", "//admin", "/./admin"):
+    ways = (
+        *("/sign-in/../admin", "/sign-in/../admin/index.html", "/sign-in/..//c/1", "//admin", "/./admin", "/admin/."),
+        *("/admin/index.html/.", "/admin/x/..", "/assets/../admin/index.html", "/healthz/../index.html"),
+    )
+    for path in ways:
         said: list[Message] = []
 
         async def send(message: Message, said: list[Message] = said) -> None:
@@ -122,6 +129,10 @@ async def _nothing() -> Message:
         ("GET", "/favicon.svg", False),
         ("GET", "/admin/users/index.html", True),
         ("GET", "/index.html", True),
+        ("GET", "/index.html/.", True),
+        ("GET", "/admin/x/..", True),
+        ("GET", "/assets/../admin", True),
+        ("GET", "/admin/../assets/index-1.js", False),
         ("GET", "/healthz", False),
     ],
 )
