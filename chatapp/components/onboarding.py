@@ -11,7 +11,7 @@ from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.uploads import PACKAGES
 from chatapp.domain import Permission
 from chatapp.services import onboarding
-from chatapp.services.onboarding import OnboardingView
+from chatapp.services.onboarding import OnboardingStep, OnboardingView
 
 _WORDS = {
     "people": ("Invite your people", "They sign in with a link of their own.", "Invite people", "/admin/users"),
@@ -24,6 +24,8 @@ _WORDS = {
     ),
     "question": ("Ask the first question", "And see where the answer comes from.", "Ask", "/"),
 }
+_ROUTE = ("Choose who answers", "/admin/routes")
+"""For the model, where the person may choose among the installation's models, and add none."""
 
 
 class StepItem(TypedDict):
@@ -64,26 +66,35 @@ class OnboardingState(MemberState, rx.State):
         self._show(await onboarding.dismiss(current_actor(), is_dismissed=bool(is_dismissed)))
 
     def _show(self, view: OnboardingView) -> None:
+        adds_models = current_actor().may(Permission.PLATFORM)
         self.steps = (
-            [_item(step.name, is_done=step.is_done, is_skipped=step.is_skipped) for step in view.steps]
+            [step_item(step, adds_models=adds_models) for step in view.steps]
             if not view.is_finished or view.is_dismissed
             else []
         )
         self.is_dismissed = view.is_dismissed
 
 
-def _item(name: str, *, is_done: bool, is_skipped: bool) -> StepItem:
-    label, text, action, href = _WORDS[name]
+def step_item(step: OnboardingStep, *, adds_models: bool) -> StepItem:
+    """A step as the card shows it.
+
+    Args:
+        step: the service's.
+        adds_models: whether the person may add models; who may not is led to the tenant's own route.
+    """
+    label, text, action, href = _WORDS[step.name]
+    if step.name == "model" and not adds_models and item_of(_ROUTE[1]) is not None:
+        action, href = _ROUTE
     # A page of the admin section that this version does not have is not offered.
     is_there = not href.startswith("/admin") or item_of(href) is not None
     return StepItem(
-        name=name,
+        name=step.name,
         label=label,
         text=text,
         action=action if is_there else "",
         href=href if is_there else "",
-        is_done=is_done,
-        is_skipped=is_skipped,
+        is_done=step.is_done,
+        is_skipped=step.is_skipped,
     )
 
 

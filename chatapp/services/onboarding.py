@@ -11,7 +11,7 @@ from typing import Any
 from chatapp.domain import Actor, Permission
 from chatapp.errors import InvalidInput
 from chatapp.providers.extractive import Extractive
-from chatapp.store import audit, catalog, onboarding, tenants
+from chatapp.store import audit, catalog, onboarding, routes, tenants
 from chatapp.store.database import Transaction, transaction
 
 STEPS = ("people", "documents", "model", "question")
@@ -115,7 +115,9 @@ async def _change(actor: Actor, change: Any) -> OnboardingView:
 
 async def _has_model(tx: Transaction) -> bool:
     """Whether answers come from anything but the built-in model, which only quotes."""
-    found = await catalog.find_default(tx)
+    route = await routes.find(tx)
+    found = await catalog.find_model(tx, route.default_model) if route is not None else None
+    found = found or await catalog.find_default(tx)
     return found is not None and found[1].kind != Extractive.kind
 
 

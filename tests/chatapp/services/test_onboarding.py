@@ -7,8 +7,9 @@ from sqlalchemy import update
 
 from chatapp.domain import Actor, DocumentStatus, Permission, TurnStatus
 from chatapp.errors import InvalidInput, NotPermitted
-from chatapp.services import onboarding
+from chatapp.services import onboarding, routes
 from chatapp.services.onboarding import OnboardingView
+from chatapp.services.routes import RouteSettings
 from chatapp.store.database import system_transaction, transaction
 from chatapp.store.tables import DocumentTable, TurnTable
 from tests.fixtures.ingestion import Upload
@@ -63,6 +64,16 @@ async def test_the_whole_is_put_away_and_brought_back(actor: Actor, other_actor:
     back = await onboarding.dismiss(actor, is_dismissed=False)
     assert not back.is_dismissed
     assert open_steps(back) == ["people", "documents", "model", "question"]
+
+
+@pytest.mark.usefixtures("built_in_model")
+async def test_a_route_of_its_own_is_a_tenants_choice(actor: Actor, other_actor: Actor, add_model: AddModel) -> None:
+    name = await add_model("scripted?tokens=1")
+    await routes.put(actor, RouteSettings(default=name))
+    assert "model" not in open_steps(await onboarding.get(actor))
+    await routes.put(actor, RouteSettings(default="extractive"))
+    for who in (actor, other_actor):
+        assert "model" in open_steps(await onboarding.get(who))
 
 
 async def test_an_unknown_step_is_refused(actor: Actor) -> None:
