@@ -19,8 +19,10 @@ from admin.components.specs import Action, Column, Filter
 from chatapp.components.state_bases import current_actor
 from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound
-from chatapp.services import invitations, tenants
+from chatapp.services import invitations, tenant_limits, tenants
+from chatapp.services.administration import acting_in
 from chatapp.services.list_page import ListPage
+from chatapp.services.tenant_limits import Limits
 from chatapp.services.tenants import TenantView
 
 ADDRESS = "/admin/tenants"
@@ -50,6 +52,20 @@ class TenantName(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=tenants.MAX_NAME_CHARACTERS, title="Name")
+
+
+class TenantLimits(BaseModel):
+    """How much a tenant may have in the making at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    concurrent_turns: int | None = Field(
+        None,
+        ge=1,
+        le=tenant_limits.MAX_CONCURRENT_TURNS,
+        title="Answers at once",
+        description="More questions wait for one another. Empty: what the installation gives every tenant.",
+    )
 
 
 class TenantsState(TableState, rx.State):
@@ -98,6 +114,21 @@ class TenantNameState(FormState, rx.State):
         return [TenantsState.load, rx.toast.success("Renamed.")]
 
 
+class TenantLimitsState(FormState, rx.State):
+    """The form of a tenant's limits."""
+
+    form_model: ClassVar[type[BaseModel]] = TenantLimits
+
+    async def _start(self, actor: Actor, subject: str) -> dict[str, Any]:
+        there = await acting_in(actor, id_of(subject), Permission.READ_ADMIN)
+        return {"concurrent_turns": (await tenant_limits.get(there)).concurrent_turns}
+
+    async def _save(self, actor: Actor, subject: str, entered: TenantLimits) -> Any:
+        there = await acting_in(actor, id_of(subject), Permission.ADMIN)
+        await tenant_limits.put(there, Limits(concurrent_turns=entered.concurrent_turns))
+        return rx.toast.success("The limits hold from the next question on.")
+
+
 class TenantActsState(ConfirmState, rx.State):
     """What is done with a tenant of the list."""
 
@@ -107,6 +138,8 @@ class TenantActsState(ConfirmState, rx.State):
         found = await tenants.get(current_actor(), id_of(ids[0]))
         if name == "rename":
             return TenantNameState.open_form(ids[0])
+        if name == "limits":
+            return TenantLimitsState.open_form(ids[0])
         if name == "resume":
             await tenants.resume(current_actor(), found.id)
             return [TenantsState.load, rx.toast.success(f"{found.name} is open again.")]
@@ -160,6 +193,7 @@ def _link_of(made: TenantView, invited: invitations.Invited) -> Any:
 _PLATFORM = {"is_platform": (True,)}
 _ACTIONS = (
     Action("rename", "Rename", is_bulk=False, when={"state": ("active", "suspended")}),
+    Action("limits", "Limits", is_bulk=False, when={"state": ("active", "suspended")}),
     Action("suspend", "Suspend", is_bulk=False, when={"state": ("active",), **_PLATFORM}),
     Action("resume", "Resume", is_bulk=False, when={"state": ("suspended",), **_PLATFORM}),
     Action("delete", "Delete", "danger", is_bulk=False, when={"state": ("active", "suspended"), **_PLATFORM}),
@@ -203,6 +237,7 @@ def tenants_page() -> rx.Component:
         refresher(while_=rx.Var.create(TenantsState.is_deleting), on_tick=TenantsState.load),
         model_form(NewTenantState, title="New tenant", word="Make the tenant", in_dialog=True),
         model_form(TenantNameState, title="Rename the tenant", in_dialog=True),
+        model_form(TenantLimitsState, title="Limits of the tenant", in_dialog=True),
         confirm_dialog(TenantActsState, on_confirm=TenantActsState.confirm),
         shown_once(),
         at=ADDRESS,

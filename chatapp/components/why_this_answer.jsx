@@ -7,6 +7,7 @@ import { leaveForSignIn } from "$/public/external/chatapp/components/answer/turn
 
 const STEP_NAMES = {
   admit: "Checked the request",
+  wait: "Waited for a free place",
   rewrite: "Understood the question",
   retrieve: "Searched the documents",
   compose: "Put the sources together",

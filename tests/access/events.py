@@ -146,6 +146,7 @@ EVENTS: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "admin.pages.keys.KeyActsState": (CHANGES_ADMIN, _ACTS),
     "admin.pages.tenants.TenantsState": (READS_ADMIN, _LIST),
     "admin.pages.tenants.NewTenantState": (PLATFORM, _FORM),
+    "admin.pages.tenants.TenantLimitsState": (CHANGES_ADMIN, _FORM),
     "admin.pages.tenants.TenantNameState": (CHANGES_ADMIN, _FORM),
     "admin.pages.tenants.TenantActsState": (CHANGES_ADMIN, _ACTS),
     "admin.pages.users.UsersState": (READS_ADMIN, _LIST),
