@@ -1,31 +1,4 @@
-/** The address as the place of every choice a table offers. */
-import { useEffect, useState } from "react";
-import { useSearchParams } from "react-router";
-
-const NO_PARAMS = new URLSearchParams();
-
-/** The address's parameters and how to change them. An empty value takes a parameter away. */
-export function useAddress() {
-  const [current, setParams] = useSearchParams();
-  const [isMounted, setMounted] = useState(false);
-  useEffect(() => setMounted(true), []);
-  // The page was built without an address; the first paint has to agree with it.
-  const params = isMounted ? current : NO_PARAMS;
-  const change = (values, { replace = true, state } = {}) =>
-    setParams(
-      (now) => {
-        const next = new URLSearchParams(now);
-        for (const [name, value] of Object.entries(values)) {
-          if (value) next.set(name, value);
-          else next.delete(name);
-        }
-        return next;
-      },
-      { replace, state, preventScrollReset: true },
-    );
-  return [params, change, isMounted];
-}
-
+/** What a table reads from the address, and what it writes there. */
 const NOT_FILTERS = new Set(["q", "order", "limit", "after", "peek", "tab", "range"]);
 
 /** The names of the filters that are set, in the address's order. */

@@ -2,7 +2,8 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, CircleAlert, Inbox, SearchX } from "lucide-react";
-import { namesOfFilters, useAddress } from "./address.js";
+import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
+import { namesOfFilters } from "./address.js";
 import { Peek } from "./table_peek.jsx";
 import { Cell, RowMenu, classOf, hrefOf } from "./table_cells.jsx";
 import { BulkBar, Toolbar, useChosenColumns } from "./table_toolbar.jsx";

@@ -1,5 +1,5 @@
 /** The span a page shows, kept in the address. */
-import { useAddress } from "$/public/external/admin/components/data_table/address.js";
+import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
 
 export function RangePicker({ ranges, start }) {
   const [params, change] = useAddress();

@@ -31,6 +31,7 @@ for _part in (
     "admin_sidebar.jsx",
     "admin_icons.js",
     "account.jsx",
+    "address.js",
 ):
     local_asset(_part)
 

@@ -5,7 +5,7 @@ import { Ellipsis, Folder, FolderLock, FolderOpen, Layers, Pencil, Plus, Trash2 
 import { CollectionDialog } from "./collection_dialog.jsx";
 import { ConfirmDeleteCollection } from "./confirm_delete.jsx";
 import { count, themeRoot } from "./documents_format.js";
-import { useAddress } from "./documents_table.jsx";
+import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
 
 /** Who may read it and who may not change it, where that is not everybody. */
 const accessOf = (one) => [one.readers && `Read by ${one.readers}`, !one.can_write && "You may read it, not change it"].filter(Boolean).join(". ");

@@ -6,7 +6,7 @@ import { DocumentView } from "$/public/external/chatapp/components/document_view
 import { request } from "$/public/external/chatapp/components/document_view/document_requests.js";
 import { KindIcon, StateBadge } from "./document_row.jsx";
 import { ago, count, exactly, isInWork, plural, readableSize, themeRoot } from "./documents_format.js";
-import { useAddress } from "./documents_table.jsx";
+import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
 
 const STEPS = { parse: "reading", chunk: "dividing into pieces", embed: "preparing for search", index: "indexing" };
 const NOWHERE = { start: -1, end: -1, page: 1 };

@@ -1,8 +1,9 @@
 /** The table of documents: find, filter, sort, choose, act. What is shown is what the address says. */
 import { useEffect, useMemo, useRef, useState } from "react";
-import { useLocation, useNavigate, useSearchParams } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 import { DropdownMenu } from "radix-ui";
 import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, CircleAlert, Download, FileSearch, Files, Folder, FolderInput, RotateCw, Search, Trash2, X } from "lucide-react";
+import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
 import { UploadButton } from "$/public/external/chatapp/components/uploads/uploader.jsx";
 import { ConfirmDelete } from "./confirm_delete.jsx";
 import { DocumentRow } from "./document_row.jsx";
@@ -24,31 +25,8 @@ const COLUMNS = [
   { name: "Added by", kind: "cell-who" },
   { name: "Added", sort: "created_at", kind: "cell-when" },
 ];
-const NO_PARAMS = new URLSearchParams();
 const TYPING_MS = 250;
 const TICK_MS = 1000;
-
-/** The address as the place of every choice: reload, back and a shared link give the same list. */
-export function useAddress() {
-  const [current, setParams] = useSearchParams();
-  const [isMounted, setMounted] = useState(false);
-  useEffect(() => setMounted(true), []);
-  // The page was built without an address; the first paint has to agree with it.
-  const params = isMounted ? current : NO_PARAMS;
-  const change = (values, { replace = true, state } = {}) =>
-    setParams(
-      (now) => {
-        const next = new URLSearchParams(now);
-        for (const [name, value] of Object.entries(values)) {
-          if (value) next.set(name, value);
-          else next.delete(name);
-        }
-        return next;
-      },
-      { replace, state, preventScrollReset: true },
-    );
-  return [params, change];
-}
 
 /** Ask again each second while something is in work and somebody looks, and when an upload says so. */
 function useRefresh(isBusy, onTick) {
