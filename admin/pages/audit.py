@@ -39,7 +39,8 @@ class AuditState(TableState, rx.State):
 
     def _row(self, item: AuditEntry) -> dict[str, Any]:
         # To the second and in UTC: beside a log of another system nobody should have to reckon.
-        return row_of(item) | {"at": f"{item.created_at:%Y-%m-%d %H:%M:%S}"}
+        at = f"{item.created_at:%Y-%m-%d %H:%M:%S}"
+        return row_of(item) | {"at": at, "what": _in_words(item.action)}
 
     async def _peek(self, actor: Actor, row_id: str, rows: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002
         try:
@@ -57,6 +58,11 @@ class AuditState(TableState, rx.State):
         ]
         details = [{"field": name, "value": _words(value)} for name, value in entry.details.items()]
         return self._row(entry) | {"changes": changes, "more": details}
+
+
+def _in_words(action: str) -> str:
+    """`identity_provider.changed` as people read it: Identity provider changed. A search finds it so too."""
+    return action.replace("_", " ").replace(".", " ").capitalize()
 
 
 def _words(value: Any) -> str:
@@ -93,8 +99,9 @@ class ChainState(AdminState, rx.State):
 
 
 _COLUMNS = (
-    Column("action", "What", "title", sort="action", note="actor_name"),
+    Column("what", "What", "title", sort="action", note="actor_name"),
     Column("at", "When (UTC)", sort="created_at"),
+    Column("action", "Action", sort="action", is_shown=False),
     Column("actor_name", "Who", sort="actor_name", is_shown=False),
     Column("address", "From", sort="address"),
     Column("reason", "Reason"),
@@ -106,7 +113,7 @@ _COLUMNS = (
 )
 _FILTERS = (
     Filter("actor_name", "Who"),
-    Filter("action", "What"),
+    Filter("action", "Action"),
     Filter("created_at", "When", "moment"),
     Filter("subject_id", "Of (id)", "id"),
     Filter("user_id", "Person (id)", "id"),

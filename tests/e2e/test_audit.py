@@ -27,13 +27,14 @@ async def newest_line(page: Page, words: str) -> None:
 async def test_a_change_is_shown_as_it_was_and_as_it_is(open_page: OpenPage, product: Product) -> None:
     old, new = await rename_a_collection(product)
     page = await open_page("/admin/audit?action=collection.renamed")
-    await newest_line(page, "collection.renamed")
+    await newest_line(page, "Collection renamed")
 
     changed = page.get_by_role("complementary").locator("tr.is-changed")
     await expect(changed).to_have_count(1)
     await expect(changed).to_contain_text(old)
     await expect(changed).to_contain_text(new)
     await expect(page.get_by_role("complementary")).to_contain_text("127.0.0.1")
+    await expect(page.get_by_role("complementary")).to_contain_text("collection.renamed")
     address = page.url
     await page.reload()
     await expect(changed).to_contain_text(new)
@@ -49,7 +50,7 @@ async def test_the_log_is_verified_and_the_finding_stays_while_one_looks_around(
 
     finding = page.get_by_role("status").filter(has_text="as they were written")
     await expect(finding).to_be_visible()
-    await newest_line(page, "collection.renamed")
+    await newest_line(page, "Collection renamed")
     await expect(page.get_by_role("complementary")).to_be_visible()
     await expect(finding).to_be_visible()
 
@@ -78,7 +79,7 @@ async def test_axe_finds_nothing_serious_in_the_audit_log(
     await expect(page.get_by_text("as they were written")).to_be_visible()
     assert await accessibility_problems(page) == []
     await screenshot(page, name)
-    await page.get_by_text("collection.renamed").first.click()
+    await page.get_by_text("Collection renamed").first.click()
     await expect(page.get_by_role("heading", name="Before and after")).to_be_visible()
     assert await accessibility_problems(page) == []
     await screenshot(page, f"{name}-line")

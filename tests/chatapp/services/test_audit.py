@@ -381,6 +381,7 @@ async def test_words_are_found_where_they_stand_whether_few_or_many_lines_hold_t
     assert await found(actor, q="grace") == [5, 4]
     assert await found(actor, q="tenant.") == [5, 4]
     assert await found(actor, q="asked FOR") == [4]
+    assert await found(actor, q="Tenant suspended") == await found(actor, action__has="tenant suspended") == [4]
     assert await found(actor, q="203.0.113") == [5, 4]
     assert await found(actor, q="made_0") == [6, 1]
     assert await found(actor, q="made_", limit="2") == [7, 6]
