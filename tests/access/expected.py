@@ -29,6 +29,8 @@ class Expected:
     """The admin of the tenant whose things these are."""
     key: Outcome | None = None
     """What every key gets; None: what its person gets."""
+    narrow: Outcome | None = None
+    """What a key gets whose one scope is `read:metrics`; None: what who has no role gets."""
 
 
 SIGNED_IN = Expected(bare="ok", member="ok", auditor="ok", visitor="ok", other="ok", platform="ok")
@@ -36,7 +38,7 @@ SIGNED_IN = Expected(bare="ok", member="ok", auditor="ok", visitor="ok", other="
 PERSON = replace(SIGNED_IN, key="403")
 """About the person who asks, in their own sign-in: no key may change how somebody gets in."""
 CHAT = Expected(bare="403", member="ok", auditor="403", visitor="403", other="ok", platform="ok")
-METRICS = Expected(bare="403", member="403", auditor="ok", visitor="403", other="ok", platform="ok")
+METRICS = Expected(bare="403", member="403", auditor="ok", visitor="403", other="ok", platform="ok", narrow="ok")
 """Counts of the whole installation, for who may read metrics in their own tenant."""
 OWN = Expected(bare="404", member="404", auditor="404", visitor="404", other="404", platform="404")
 """Only the person whose it is has it."""

@@ -79,6 +79,8 @@ def expected_of(row: Row, column: str) -> str | None:
     who, _, credential = column.partition(" (")
     if who not in Expected.__dataclass_fields__:
         return "401"
+    if "narrow" in credential and row.expected.narrow:
+        return row.expected.narrow
     return row.expected.key if credential and row.expected.key else str(getattr(row.expected, who))
 
 
