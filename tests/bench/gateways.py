@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +128,7 @@ async def first_text_ms(session: aiohttp.ClientSession, gateway: Gateway, model:
     return found
 
 
-async def stream(session: aiohttp.ClientSession, gateway: Gateway, model: str) -> AsyncIterator[str]:
+async def stream(session: aiohttp.ClientSession, gateway: Gateway, model: str) -> AsyncGenerator[str, None]:
     """The pieces of text of a streamed answer."""
     body = gateway.body(model, is_stream=True)
     async with session.post(f"{gateway.url}/chat/completions", json=body) as response:
