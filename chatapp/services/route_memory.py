@@ -1,6 +1,6 @@
 """What routes are chosen by, kept for a moment: nearly every question goes by what held for the one before.
 
-What this process changes holds for its next question. What another one changes is seen within a second.
+What this process changes holds for its next question. What another one changes is seen a moment later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatapp.store import catalog_changes, routes
 from chatapp.store.database import transaction
 from chatapp.store.tables import RouteTable
 
-_KEPT_SECONDS = 0.7
+_KEPT_SECONDS = 0.25
 _MAX_TENANTS = 1_000
 
 
@@ -38,7 +38,7 @@ class _Memory:
 
 
 async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
-    """The tenant's route and the models in use, at most a second old.
+    """The tenant's route and the models in use, a quarter of a second old at most.
 
     Args:
         actor: whose tenant.
