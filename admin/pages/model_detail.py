@@ -174,7 +174,7 @@ def model_page() -> rx.Component:
             rx.cond(name != "", shown),
         ),
         model_form(ModelChangeState, title="Change the model", in_dialog=True, is_reviewing=True),
-        model_form(PriceState, title="New price", word="Set it down", in_dialog=True),
+        model_form(PriceState, title="New price", word="Set the price", in_dialog=True),
         model_form(PlaceState, title="Add a place", word="Add it", in_dialog=True),
         model_form(WeightState, title="Weigh the place", in_dialog=True),
         model_form(SharingState, title="Share the work", in_dialog=True),

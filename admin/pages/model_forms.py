@@ -144,7 +144,7 @@ class PriceState(FormState, rx.State):
         except InvalidInput as error:
             param = (error.param or "").replace("_micro_usd_per_mtok", "_price")
             raise InvalidInput(error.message, param=param) from error
-        return [ModelState.load, rx.toast.success("Set down.")]
+        return [ModelState.load, rx.toast.success("The price is set.")]
 
 
 class PlaceState(FormState, rx.State):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from importlib.util import find_spec
@@ -47,6 +47,18 @@ class CatalogEntry:
     capabilities: tuple[str, ...]
     retired_on: str
     """The day its provider takes it away, as `2026-11-30`; empty: none was named."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What it says beside its names, to be kept and compared with what it says later."""
+        said = asdict(self)
+        del said["name"], said["provider"]
+        return said | {"capabilities": list(self.capabilities)}
+
+    def columns(self) -> dict[str, Any]:
+        """What it says of what a model's row keeps, under the row's names; what it does not say is left out."""
+        said = self.as_json()
+        del said["retired_on"]
+        return {name: value for name, value in said.items() if value is not None}
 
 
 async def load() -> Mapping[str, CatalogEntry]:

@@ -12,7 +12,7 @@ import structlog
 from chatapp.domain import Actor, Permission, Usage
 from chatapp.errors import NotFound, UpstreamError
 from chatapp.outbound import Reach
-from chatapp.providers import make_provider
+from chatapp.providers import make_provider, public_catalog
 from chatapp.providers.base import ProviderConfig
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
@@ -273,7 +273,21 @@ async def _openai(settings: Settings) -> list[_Offer]:
         is_operators=True,
         encrypted_api_key=encrypt(settings.effective_secret_key, key),
     )
-    return [(provider, _models(provider, names, _OPENAI_TOKENS if is_openai else _SERVER_TOKENS))]
+    models = _models(provider, names, _OPENAI_TOKENS if is_openai else _SERVER_TOKENS)
+    if is_openai:
+        await _fill_from_catalog(models)
+    return [(provider, models)]
+
+
+async def _fill_from_catalog(models: list[ModelTable]) -> None:
+    """Give OpenAI's own models the prices, lengths and abilities that the public catalogue lists."""
+    listed = await public_catalog.load()
+    for model in models:
+        entry = listed.get(model.name)
+        if entry is not None:
+            model.catalog_name, model.catalog_entry = entry.name, entry.as_json()
+            for name, value in entry.columns().items():
+                setattr(model, name, value)
 
 
 async def _ollama(settings: Settings) -> list[_Offer]:

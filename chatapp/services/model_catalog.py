@@ -163,7 +163,7 @@ async def accept(actor: Actor, model_id: UUID) -> None:
             given = {name: getattr(entry, name) for name in taken}
             for name, value in valid_fields({name: value for name, value in given.items() if value}).items():
                 setattr(row, name, value)
-            row.catalog_entry = as_accepted(entry)
+            row.catalog_entry = entry.as_json()
         await audit.write(tx, "model.catalog_accepted", row.id, **_as_lines(change))
 
 
@@ -181,7 +181,7 @@ async def dismiss(actor: Actor, model_id: UUID) -> None:
         row = await providers.get_model(tx, model_id)
         change = _required_change(row, listed, row)
         entry = listed.get(row.catalog_name)
-        row.catalog_entry = _GONE if entry is None else as_accepted(entry)
+        row.catalog_entry = _GONE if entry is None else entry.as_json()
         await audit.write(tx, "model.catalog_dismissed", row.id, **_as_lines(change))
 
 
@@ -205,18 +205,11 @@ def fields_from(entry: CatalogEntry, kind: str) -> dict[str, Any]:
         entry: of the catalogue.
         kind: of the provider that is to serve it.
     """
-    given: dict[str, Any] = {name: getattr(entry, name) for name in (*PRICES, *TOKENS)}
     return {
         "name": entry.name.rpartition("/")[2],
         "provider_model": provider_model_of(entry, kind),
-        "capabilities": list(entry.capabilities),
-        **{name: value for name, value in given.items() if value is not None},
+        **entry.columns(),
     }
-
-
-def as_accepted(entry: CatalogEntry) -> dict[str, Any]:
-    """What is kept of an entry, to tell later what has changed."""
-    return {name: getattr(entry, name) for name in _COMPARED} | {"capabilities": list(entry.capabilities)}
 
 
 def _rank(name: str, phrase: str) -> tuple[int, int, str]:
@@ -229,11 +222,11 @@ def _is_changed(row: ModelTable, listed: Mapping[str, CatalogEntry]) -> bool:
     entry = listed.get(row.catalog_name)
     if not row.catalog_name or row.catalog_entry is None:
         return False
-    return row.catalog_entry != (_GONE if entry is None else as_accepted(entry))
+    return row.catalog_entry != (_GONE if entry is None else entry.as_json())
 
 
 def _change(row: ModelTable, entry: CatalogEntry | None, priced: Any) -> UpstreamChange:
-    before, now = row.catalog_entry or {}, {} if entry is None else as_accepted(entry)
+    before, now = row.catalog_entry or {}, {} if entry is None else entry.as_json()
     fields = [
         FieldChange(name, before.get(name), now[name], _ours(row, priced, name))
         for name in _COMPARED

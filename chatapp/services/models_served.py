@@ -12,7 +12,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput
 from chatapp.providers import public_catalog
 from chatapp.services.list_page import ListPage
-from chatapp.services.model_catalog import as_accepted, fields_from
+from chatapp.services.model_catalog import fields_from
 from chatapp.services.model_fields import FIELDS, TOKENS, valid_fields
 from chatapp.store import audit, model_prices, providers
 from chatapp.store.catalog import PRICES
@@ -140,7 +140,7 @@ async def create(actor: Actor, *, provider: str, wanted: Mapping[str, Any]) -> S
         _require_given(valid)
         await _require_free(tx, valid["name"])
         row = ModelTable(provider_id=serving.id, **{**valid, "is_default": False})
-        row.catalog_entry = None if entry is None else as_accepted(entry)
+        row.catalog_entry = None if entry is None else entry.as_json()
         tx.session.add(row)
         await tx.session.flush()
         await _settle_default(tx, row, valid)
@@ -172,7 +172,7 @@ async def change(actor: Actor, model_id: UUID, wanted: Mapping[str, Any]) -> Ser
         if "name" in valid:
             await _require_free(tx, valid["name"], except_id=model_id)
         if valid.get("catalog_name", row.catalog_name) != row.catalog_name:
-            row.catalog_entry = None if entry is None else as_accepted(entry)
+            row.catalog_entry = None if entry is None else entry.as_json()
         for name, value in valid.items():
             if name != "is_default" and name not in PRICES:
                 setattr(row, name, value)

@@ -79,7 +79,7 @@ async def test_a_provider_is_added_and_a_model_of_it_becomes_the_default(open_pa
         tomorrow = (utc_now() + timedelta(days=1)).date().isoformat()
         await form.get_by_label("From the beginning of").fill(tomorrow)
         await form.get_by_label("Price of input").fill("0.35")
-        await form.get_by_role("button", name="Set it down").click()
+        await form.get_by_role("button", name="Set the price").click()
         ahead = page.get_by_role("table", name="Prices").get_by_role("row").filter(has_text="Ahead")
         await expect(ahead).to_contain_text("$0.35")
         await screenshot(page, "models-one")

@@ -6,9 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatapp.domain import Actor
 from chatapp.errors import NotFound
+from chatapp.providers import public_catalog
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
-from chatapp.services import catalog
+from chatapp.services import catalog, model_catalog
 from chatapp.settings import Settings, get_settings
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import ProviderTable
@@ -45,6 +46,28 @@ async def test_a_server_in_the_environment_becomes_what_auto_means(
     async with system_transaction(readonly=True) as tx:
         rows = (await tx.session.execute(select(ProviderTable))).scalars().all()
     assert "sk-mine" not in repr(rows)
+
+
+async def test_openais_own_model_has_the_price_the_public_catalogue_lists(
+    actor: Actor, other_actor: Actor, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_with(monkeypatch, OPENAI_API_KEY="sk-mine", OPENAI_MODEL="gpt-4.1-mini")
+    await catalog.register_from_environment(settings)
+    entry = (await public_catalog.load())["gpt-4.1-mini"]
+    for who in (actor, other_actor):
+        first = (await catalog.resolve(who, "auto")).first
+        assert first.input_micro_usd_per_mtok == entry.input_micro_usd_per_mtok
+        assert first.cached_input_micro_usd_per_mtok == entry.cached_input_micro_usd_per_mtok
+        assert first.max_input_tokens == entry.max_input_tokens
+    assert await model_catalog.list_changes(actor) == []
+
+
+async def test_a_server_that_only_speaks_like_openai_has_no_price_of_its_models(
+    actor: Actor, settings: Settings, provider: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_with(monkeypatch, OPENAI_BASE_URL=provider.url, OPENAI_MODEL="gpt-4.1-mini")
+    await catalog.register_from_environment(settings)
+    assert (await catalog.resolve(actor, "auto")).first.input_micro_usd_per_mtok == 0
 
 
 async def test_a_local_ollama_is_found(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotPermitted
-from chatapp.services import audit, models_served, providers, routes, turns
+from chatapp.services import audit, models_served, price_list, providers, routes, turns
 from chatapp.services.routes import RouteSettings
 from chatapp.settings import get_settings
 from chatapp.store.database import system_transaction
@@ -52,6 +53,26 @@ async def test_a_provider_and_a_model_that_were_added_answer(
     assert ended.answer == "word1 word2 word3 "
     assert ended.cost_micro_usd > 0
     assert provider.calls[-1].headers["authorization"] == "Bearer sk-one"
+
+
+async def test_what_was_answered_keeps_its_cost_and_the_next_answer_has_the_new_price(
+    platform: Actor, other_actor: Actor, provider: Upstream
+) -> None:
+    await _add(platform, provider)
+    model = await models_served.create(platform, provider="scripted", wanted=MODEL)
+
+    async def ask() -> UUID:
+        turn = await turns.start(other_actor, question="Count", model="counter", collection_ids=[])
+        await turns.wait(other_actor, turn.id)
+        return turn.id
+
+    before = await ask()
+    cost = (await turns.wait(other_actor, before)).cost_micro_usd
+    prices = {"input_micro_usd_per_mtok": 7_000_000, "output_micro_usd_per_mtok": 0}
+    await price_list.add(platform, model.id, prices)
+    after = await ask()
+    assert (await turns.wait(other_actor, before)).cost_micro_usd == cost
+    assert (await turns.wait(other_actor, after)).cost_micro_usd == 7 * cost
 
 
 async def test_a_key_is_kept_encrypted_and_stands_in_no_view_and_no_log(platform: Actor, provider: Upstream) -> None:
