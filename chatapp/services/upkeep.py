@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from chatapp.services import conversations, erasure, ingestion, overview, sign_ins
+from chatapp.services import conversations, erasure, ingestion, loose_files, overview, sign_ins
 from chatapp.telemetry.log import get_logger
 
 _log = get_logger(__name__)
 
-_SWEEPS = (ingestion.sweep, conversations.purge_deleted, erasure.sweep, sign_ins.purge_ended, overview.keep_ended_days)
+_SWEEPS = (
+    ingestion.sweep,
+    loose_files.sweep,
+    conversations.purge_deleted,
+    erasure.sweep,
+    sign_ins.purge_ended,
+    overview.keep_ended_days,
+)
 
 
 async def sweep() -> None:
