@@ -32,34 +32,51 @@ function Characters({ text, from, lit }) {
   );
 }
 
-/** Cut [start, end) of the text at a pattern; the pieces keep their offsets. */
+/** Cut [start, end) of the text at a pattern; the pieces, empty ones too, keep their offsets. */
 function pieces(text, start, end, pattern) {
   const found = [];
   let from = start;
   for (const match of text.slice(start, end).matchAll(pattern)) {
-    const at = start + match.index;
-    if (at > from) found.push([from, at]);
-    from = at + match[0].length;
+    found.push([from, start + match.index]);
+    from = start + match.index + match[0].length;
   }
-  if (end > from) found.push([from, end]);
-  return found;
+  return [...found, [from, end]];
 }
 
-function Table({ block, lit }) {
+const RULE = /^[\s|:-]+$/;
+
+/** The cells of each row. Markdown also has bars around a row, and a rule below the names of the columns. */
+function rowsOf(text, isMarkdown) {
+  const rows = pieces(text, 0, text.length, /\n/g);
+  if (!isMarkdown) return rows.map(([start, end]) => pieces(text, start, end, / ?\| ?/g));
+  return rows
+    .filter(([start, end]) => !RULE.test(text.slice(start, end)))
+    .map(([start, end]) => {
+      const row = text.slice(start, end);
+      const from = start + row.match(/^\s*\|?\s*/)[0].length;
+      const to = end - row.match(/\s*\|?\s*$/)[0].length;
+      return pieces(text, from, Math.max(from, to), /\s*(?<!\\)\|\s*/g);
+    });
+}
+
+function Table({ block, lit, isMarkdown }) {
   const { text } = block;
-  const rows = pieces(text, 0, text.length, /\n/g).map(([start, end]) => pieces(text, start, end, / ?\| ?/g));
-  const cell = ([start, end]) => <Characters text={text.slice(start, end)} from={block.start + start} lit={lit} />;
-  if (rows.every((cells) => cells.length < 2)) return <Paragraph block={block} lit={lit} />;
+  const rows = rowsOf(text, isMarkdown);
+  const cell = ([start, end]) => {
+    const content = text.slice(start, end);
+    return isMarkdown ? inline(content, block.start + start, lit) : <Characters text={content} from={block.start + start} lit={lit} />;
+  };
+  if (rows.every((cells) => cells.length < 2)) return <Paragraph block={block} lit={lit} isMarkdown={isMarkdown} />;
   const [head, ...body] = rows;
   return (
     <div className="dv-table" tabIndex={0} role="region" aria-label="Table">
       <table>
         <thead>
-          <tr>{head.map((range) => <th key={range[0]} scope="col">{cell(range)}</th>)}</tr>
+          <tr>{head.map((range, column) => <th key={column} scope="col">{cell(range)}</th>)}</tr>
         </thead>
         <tbody>
           {body.map((cells, index) => (
-            <tr key={cells[0]?.[0] ?? index}>{cells.map((range) => <td key={range[0]}>{cell(range)}</td>)}</tr>
+            <tr key={index}>{cells.map((range, column) => <td key={column}>{cell(range)}</td>)}</tr>
           ))}
         </tbody>
       </table>
@@ -137,6 +154,14 @@ const Block = memo(function Block({ block, lit, mark, isMarkdown }) {
 
 const UNLIT = { start: -1, end: -1 };
 
+/** The passage within a block. The server counts characters, a string here units of UTF-16: an emoji has two of them. */
+function litIn(block, lit) {
+  if (!/[\uD800-\uDBFF]/.test(block.text)) return lit;
+  const characters = [...block.text];
+  const place = (at) => block.start + characters.slice(0, Math.max(0, at - block.start)).join("").length;
+  return { start: place(lit.start), end: place(lit.end) };
+}
+
 /** Blocks in order, with a mark where a page, slide or sheet begins. */
 function Blocks({ blocks, lit, mediaType }) {
   const pageWord = PAGE_WORDS[mediaType];
@@ -149,7 +174,7 @@ function Blocks({ blocks, lit, mediaType }) {
       <Block
         key={block.start}
         block={block}
-        lit={touched ? lit : UNLIT}
+        lit={touched ? litIn(block, lit) : UNLIT}
         mark={begins ? `${pageWord} ${block.page}` : ""}
         isMarkdown={isMarkdown}
       />

@@ -68,6 +68,24 @@ async def test_a_cited_row_of_a_table_is_shown_under_the_names_of_its_columns(
     await screenshot(page, "chat-source-table")
 
 
+async def test_a_passage_behind_long_paragraphs_and_a_table_is_in_view(open_page: OpenPage, product: Product) -> None:
+    text = (
+        "# Ospreys\n\n| Nest | Height | Keeper |\n|:--|--:|---|\n| North | | **Ada** |\n\n"
+        + ("They circle above the lake for hours. " * 150 + "\n\n") * 2
+        + "## Rest\n\n🪶🪶🪶🪶 Quiet hours. Ospreys rest on the seventh mast. They leave at dawn.\n"
+    )
+    async with product.client() as client:
+        await add_document(client, filename="ospreys.md", text=text, collection=f"Birds {uuid4().hex[:6]}")
+    page = await open_page("/")
+    answer = await ask(page, "On which mast do ospreys rest?")
+    await answer.locator(".citation").first.click()
+    panel = page.get_by_role("complementary", name="Source")
+    mark = panel.locator("mark")
+    await expect(mark).to_have_text("Ospreys rest on the seventh mast.")
+    await expect(mark).to_be_in_viewport()
+    assert await panel.get_by_role("cell").all_inner_texts() == ["North", "", "Ada"]
+
+
 async def test_next_and_previous_walk_through_the_citations(open_page: OpenPage) -> None:
     page = await open_page("/")
     answer = await ask(page, "How fast are refunds paid, and who approves travel?")
