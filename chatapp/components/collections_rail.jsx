@@ -26,8 +26,12 @@ export function CollectionsRail({ collections, total, canWrite, subjects, onCrea
     list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [current, collections.length]);
   const show = (id) => change({ collection: id, after: "", page: "" });
-  const save = ({ name, description, audience, grants }) =>
-    editing.id ? onRename(editing.id, name, description) : onCreate(name, description, audience, grants);
+  const expectNew = useNew(collections, show);
+  const save = ({ name, description, audience, grants }) => {
+    if (editing.id) return onRename(editing.id, name, description);
+    expectNew(name);
+    return onCreate(name, description, audience, grants);
+  };
   const shown = collections.find((one) => one.id === current);
 
   return (
@@ -76,6 +80,20 @@ export function CollectionsRail({ collections, total, canWrite, subjects, onCrea
       />
     </nav>
   );
+}
+
+/** Who makes a collection wants to fill it: it is shown as soon as it is there. Gives what announces its name. */
+function useNew(collections, show) {
+  const awaited = useRef(null);
+  useEffect(() => {
+    const made = collections.find((one) => one.name === awaited.current?.name && !awaited.current.known.has(one.id));
+    if (!made) return;
+    awaited.current = null;
+    show(made.id);
+  }, [collections]); // eslint-disable-line react-hooks/exhaustive-deps
+  return (name) => {
+    awaited.current = { name: name.trim(), known: new Set(collections.map((one) => one.id)) };
+  };
 }
 
 function CollectionMenu({ one, onEdit, onDelete }) {

@@ -340,6 +340,30 @@ async def test_what_is_filtered_is_exported_and_formulas_are_kept_as_text(
     assert {row["status"] for row in rows} == {"completed"}
 
 
+async def test_a_collection_that_was_just_made_is_shown_and_takes_the_next_file(
+    open_page: OpenPage, library: Library
+) -> None:
+    name = f"New {uuid4().hex[:6]}"
+    page = await open_page("/documents")
+    await page.get_by_role("button", name="New collection").click()
+    await page.get_by_role("textbox", name="Name").fill(name)
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.locator(".rail-item[aria-current]")).to_contain_text(name)
+    await page.get_by_role("button", name="Upload", exact=True).click()
+    await expect(page.get_by_role("dialog").get_by_role("combobox", name="Collection")).to_contain_text(name)
+    stores = (await library.client.get("/v1/vector_stores", params={"limit": 100})).json()["data"]
+    [made] = [store for store in stores if store["name"] == name]
+    await library.client.delete(f"/v1/vector_stores/{made['id']}")
+
+
+async def test_a_very_long_name_leaves_room_for_the_other_rows(open_page: OpenPage, library: Library) -> None:
+    await library.add(f"{'n' * 240}.txt", b"The lamp is lit at nine.")
+    page = await open_page(library.path)
+    box = await page.get_by_role("button", name="nnn").first.bounding_box()
+    assert box is not None
+    assert box["height"] < 80
+
+
 async def test_a_collection_is_made_renamed_and_deleted_by_its_typed_name(
     open_page: OpenPage, library: Library
 ) -> None:
