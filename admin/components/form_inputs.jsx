@@ -90,7 +90,7 @@ function LongText({ spec, value, onChange, shared }) {
 function ChoiceInput({ spec, value, onChange, shared, choices }) {
   return (
     <select className="field" value={value ?? ""} onChange={(event) => onChange(event.target.value)} {...shared}>
-      {(!spec.is_required || !value) && <option value="">{spec.is_required ? "Choose" : "None"}</option>}
+      {(!spec.is_required || !value) && <option value="">{spec.is_required ? "Choose" : spec.placeholder || "None"}</option>}
       {choices.map(([name, label]) => <option key={name} value={name}>{label}</option>)}
     </select>
   );

@@ -12,6 +12,7 @@ from admin.pages import (
     model_list,
     overview,
     providers,
+    routes,
     sign_in,
     tenants,
     users,
@@ -30,6 +31,7 @@ PAGES: tuple[Page, ...] = (
     providers.PAGE,
     model_list.PAGE,
     model_detail.PAGE,
+    routes.PAGE,
     breakers.PAGE,
     audit.PAGE,
 )

@@ -14,6 +14,7 @@ export {
   LogIn,
   PanelLeft,
   Rocket,
+  Route,
   ScrollText,
   Search,
   Server,

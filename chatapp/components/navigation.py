@@ -40,6 +40,7 @@ NAVIGATION: tuple[NavigationItem, ...] = (
     ),
     NavigationItem("Models", "Providers", "/admin/providers", "Server", "openai anthropic ollama key connection test"),
     NavigationItem("Models", "Models", "/admin/models", "Boxes", "llm prices catalogue default deployments who writes"),
+    NavigationItem("Models", "Routes", "/admin/routes", "Route", "rules fallbacks ladder intents dry run default"),
     NavigationItem(
         "Models", "Breakers", "/admin/breakers", "Unplug", "circuit deployments failures outage drill fallback retries"
     ),

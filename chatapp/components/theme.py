@@ -23,6 +23,7 @@ STYLESHEETS = (
     "styles/documents.css",
     "styles/account.css",
     "styles/admin.css",
+    "styles/routes.css",
     "styles/onboarding.css",
 )
 """In `assets/`, in the order they are loaded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,7 @@ MAX_FALLBACKS = 10
 MAX_RUNGS = 10
 MAX_REASON_CHARACTERS = 500
 _MIN_RUNGS = 2
+_MAX_FIRST_VERSION = 1_000_000_000
 
 
 class RouteSettings(BaseModel):
@@ -196,7 +198,11 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "", seen_ver
             raise Conflict("Somebody else changed the route meanwhile. Open the page anew, and change it again.")
         before = None if row is None else _as_json(row)
         if row is None:
-            row = RouteTable(tenant_id=actor.tenant_id, default_model=wanted.default, version=0)
+            # Begun anywhere, so that examples kept from an earlier route are not taken for those of this one.
+            intents_version = secrets.randbelow(_MAX_FIRST_VERSION)
+            row = RouteTable(
+                tenant_id=actor.tenant_id, default_model=wanted.default, version=0, intents_version=intents_version
+            )
             tx.session.add(row)
         row.rules = [rule.model_dump(mode="json", exclude_none=True) for rule in wanted.rules]
         row.default_model, row.fallbacks = wanted.default, list(wanted.fallbacks)
@@ -205,6 +211,22 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "", seen_ver
         row.version, row.updated_at = row.version + 1, utc_now()
         await audit.write(tx, "route.changed", actor.tenant_id, before=before, after=_as_json(row), reason=reason)
         return _view(row)
+
+
+async def remove(actor: Actor, *, reason: str = "") -> None:
+    """Take the tenant's route away: the next question goes where the installation sends it. Examples of intents stay.
+
+    Raises:
+        NotPermitted: the actor may not change the tenant's settings.
+        NotFound: the tenant has no route of its own.
+    """
+    actor.require(Permission.ADMIN)
+    async with transaction(actor) as tx:
+        row = await routes.find(tx, for_update=True)
+        if row is None:
+            raise NotFound("This tenant has no route of its own.")
+        await audit.write(tx, "route.removed", actor.tenant_id, before=_as_json(row), reason=reason)
+        await tx.session.delete(row)
 
 
 def require_valid(wanted: RouteSettings, models: Collection[str], languages: Collection[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chatapp.domain import Permission
 from chatapp.services import route_trials, routes
@@ -23,6 +25,13 @@ class RouteBody(RouteSettings, RequestBody):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reason: str = Field(default="", max_length=MAX_REASON_CHARACTERS, description="Why, for the audit log.")
+
+
+class RemovedRoute(BaseModel):
+    """A route that is gone."""
+
+    tenant_id: UUID
+    deleted: bool = True
 
 
 class DryRun(RequestBody):
@@ -45,6 +54,13 @@ async def put(actor: SignedIn, tenant_id: PathId, body: RouteBody) -> RouteView:
     """Give the tenant a route. The next question goes by it."""
     there = await acting_in(actor, tenant_id, Permission.ADMIN)
     return await routes.put(there, body, reason=body.reason)
+
+
+@router.delete("")
+async def remove(actor: SignedIn, tenant_id: PathId) -> RemovedRoute:
+    """Take the route away. The next question goes where the installation sends it."""
+    await routes.remove(await acting_in(actor, tenant_id, Permission.ADMIN))
+    return RemovedRoute(tenant_id=tenant_id)
 
 
 @router.post("/dry-run")

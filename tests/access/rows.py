@@ -224,6 +224,7 @@ _SERVED = {
     "GET /v1/admin/catalog": Row(ADMIN_OWN),
     f"GET {_TENANT}/route": Row(ADMIN_READ),
     f"PUT {_TENANT}/route": Row(ADMIN_WRITE, json={"default": "extractive"}),
+    f"DELETE {_TENANT}/route": Row(ADMIN_WRITE),
     f"POST {_TENANT}/route/dry-run": Row(DRY_RUN, json={"route": {"default": "extractive"}}),
     f"GET {_TENANT}/intents": Row(ADMIN_READ),
     f"GET {_TENANT}/intents.csv": Row(ADMIN_READ, is_stream=True),

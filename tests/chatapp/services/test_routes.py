@@ -5,7 +5,7 @@ from sqlalchemy import delete, select
 from sqlmodel import col
 
 from chatapp.domain import Actor, Permission, Role
-from chatapp.errors import InvalidInput, NotFound, NotPermitted
+from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.services import audit, routes, traces, turns
 from chatapp.services.routes import RouteSettings
 from chatapp.store.database import system_transaction
@@ -169,3 +169,33 @@ async def test_equal_places_of_a_model_follow_each_other_before_other_models(act
         (broken, "failed"),
         (broken, "answered"),
     ]
+
+
+async def test_a_route_that_is_removed_leaves_the_choice_to_the_installation(
+    actor: Actor, other_actor: Actor, make_actor: MakeActor, add_model: AddModel
+) -> None:
+    usual, special = await add_model("usual?tokens=2", default=True), await add_model("special?tokens=2")
+    for each in (actor, other_actor):
+        await routes.put(each, _route(default=special))
+    auditor = await make_actor([Permission.READ_ADMIN], tenant=actor.tenant_id)
+    with pytest.raises(NotPermitted):
+        await routes.remove(auditor)
+    await routes.remove(actor, reason="No longer needed")
+    assert (await _ask(actor, "Hello?"))[0] == usual
+    assert (await _ask(other_actor, "Hello?"))[0] == special
+    with pytest.raises(NotFound):
+        await routes.remove(actor)
+    line = (await audit.list_entries(actor, actor.tenant_id, {"action": "route.removed"})).items[0]
+    assert line.before is not None
+    assert (line.before["default"], line.after, line.reason) == (special, None, "No longer needed")
+
+
+async def test_a_change_of_a_route_that_somebody_else_changed_meanwhile_is_refused(
+    actor: Actor, add_model: AddModel
+) -> None:
+    one, two = await add_model("one"), await add_model("two")
+    await routes.put(actor, _route(default=one), seen_version=0)
+    await routes.put(actor, _route(default=two), seen_version=1)
+    with pytest.raises(Conflict):
+        await routes.put(actor, _route(default=one), seen_version=1)
+    assert (await routes.get(actor)).default == two
