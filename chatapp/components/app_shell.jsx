@@ -3,8 +3,9 @@ import { useCallback, useContext, useEffect, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { Dialog } from "radix-ui";
 import { Files, Menu, PanelLeft, Search, SlidersHorizontal, SquarePen, WifiOff } from "lucide-react";
+import { toast } from "sonner";
 import { EventLoopContext } from "$/utils/context";
-import { onOtherTab, signal, tellOtherTabs, useConversationId, useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
+import { getChat, onOtherTab, signal, tellOtherTabs, useConversationId, useIsAlive } from "$/public/external/chatapp/components/thread/chat_store.js";
 import { AccountMenu, mayAdminister, mayChat, useMe } from "./account.jsx";
 import { AdminSidebar } from "./admin_sidebar.jsx";
 import { History, useConversations } from "./history.jsx";
@@ -108,6 +109,7 @@ function Offline() {
   const [, problems] = useContext(EventLoopContext);
   const isAway = problems?.length > 0;
   const [isShown, setShown] = useState(false);
+  useLostQuestion(isAway);
   useEffect(() => {
     const timer = setTimeout(() => setShown(isAway), isAway ? 2500 : 0);
     return () => clearTimeout(timer);
@@ -118,6 +120,25 @@ function Offline() {
       <WifiOff size={15} aria-hidden /> The connection is away. Trying again.
     </p>
   );
+}
+
+const ARRIVAL_MS = 8000;
+
+/* A question that went out just before the connection broke may be lost with it: it comes back into the box. */
+function useLostQuestion(isAway) {
+  const wasAway = useRef(false);
+  useEffect(() => {
+    const isBack = wasAway.current && !isAway;
+    wasAway.current = isAway;
+    const sent = getChat().pending;
+    if (!isBack || !sent) return undefined;
+    const timer = setTimeout(() => {
+      if (getChat().pending !== sent) return;
+      window.dispatchEvent(new CustomEvent("chatapp:event-failed"));
+      toast.error("The connection broke before the question arrived. Send it again.");
+    }, ARRIVAL_MS);
+    return () => clearTimeout(timer);
+  }, [isAway]);
 }
 
 /* The browser's tab carries the conversation's name. */

@@ -35,7 +35,8 @@ let pressedAt = -Infinity;
 export function CitationChip({ turn, number, offset, onOpen }) {
   const [isOpen, setOpen] = useState(false);
   const citation = findCitation(turn, number, offset);
-  if (!citation) return null;
+  /* An answer without sources has brackets of its own. */
+  if (!citation) return `[${number}]`;
   const doubt = SUPPORT[citation.support];
   const press = () => {
     pressedAt = performance.now();

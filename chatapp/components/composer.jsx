@@ -130,6 +130,7 @@ export function Composer(props) {
             ref={field}
             rows={1}
             aria-label="Message"
+            dir="auto"
             placeholder="Ask about your documents"
             value={text}
             onChange={(event) => write(event.target.value)}

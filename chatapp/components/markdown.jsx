@@ -48,7 +48,7 @@ const BLOCKS = {
   list: (token) => {
     const List = token.ordered ? "ol" : "ul";
     return (
-      <List start={token.ordered && token.start !== 1 ? token.start : undefined}>
+      <List dir="auto" start={token.ordered && token.start !== 1 ? token.start : undefined}>
         {token.items.map((item, index) => (
           <li key={index} className={item.task ? "task" : undefined}>
             {nested(item.tokens)}

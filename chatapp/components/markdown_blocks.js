@@ -9,15 +9,19 @@ import remend from "remend";
    the answer. The two characters are from the private use area and dropped from what comes in. */
 const OPEN = "\uE000";
 const CLOSE = "\uE001";
-const MARK = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\(|:)/g;
+/* One number only: the server writes marks so, and `a[1, 2]` is somebody's code. What defines a link is none. */
+const MARK = /\[(\d{1,3})\](?!\(|:\s*<?(?:https?|mailto):)/g;
 const HALF_MARK = /\[[\d,\s]{0,12}$/;
 
 export function withMarks(text) {
   return text
     .replace(/[\uE000\uE001]/g, "")
-    .replace(MARK, (_, numbers, offset) =>
-      numbers.split(",").map((number) => `${OPEN}${number.trim()}:${offset}${CLOSE}`).join(""),
-    );
+    .replace(MARK, (_, number, offset, whole) => `${OPEN}${number}:${characters(whole, offset)}${CLOSE}`);
+}
+
+/* How many characters stand before a place. The server counts these; a string here has two units for an emoji. */
+function characters(text, place) {
+  return place - (text.slice(0, place).match(/[\u{10000}-\u{10FFFF}]/gu)?.length ?? 0);
 }
 
 export function withoutMarks(text) {

@@ -67,6 +67,37 @@ async def test_a_lost_connection_is_taken_up_again_where_it_was(open_page: OpenP
     assert words == [f"word{number}" for number in range(1, 161)]
 
 
+_LOSES_THE_QUESTION = """(() => {
+    const Real = window.WebSocket;
+    let isAway = false, isLost = false;
+    window.WebSocket = class extends Real {
+        constructor(address, protocols) {
+            super(isAway ? "ws://127.0.0.1:9/" : address, protocols);
+        }
+        send(data) {
+            if (isLost || !String(data).includes("chat_state.ask")) return super.send(data);
+            isAway = isLost = true;
+            setTimeout(() => { isAway = false; }, 1500);
+            this.close();
+        }
+    };
+})()"""
+
+
+async def test_a_question_lost_with_the_connection_comes_back_into_the_box(
+    open_page: OpenPage, scripted: Product
+) -> None:
+    answer_with(scripted, tokens=5)
+    page = await open_page("/", product=scripted)
+    await page.add_init_script(_LOSES_THE_QUESTION)
+    await page.reload()
+    await send(page, "Was I heard?")
+    await expect(message_box(page)).to_have_value("Was I heard?")
+    await expect(page.get_by_role("article")).to_have_count(0)
+    await page.get_by_role("button", name="Send").click()
+    await expect(prose(await finished(page))).to_contain_text("word5")
+
+
 @pytest.mark.parametrize("way", ["button", "Escape"])
 async def test_stopping_keeps_what_was_written(open_page: OpenPage, scripted: Product, way: str) -> None:
     answer_with(scripted, tokens=400, gap_ms=40)
@@ -131,6 +162,28 @@ async def test_markdown_is_drawn_and_nothing_in_it_runs_or_leaves(open_page: Ope
     assert await page.evaluate("window.hacked") is None
     assert not [url for url in foreign if not url.startswith(("data:", "blob:", scripted.url.replace("http", "ws")))]
     await screenshot(page, "chat-markdown")
+
+
+async def test_brackets_that_cite_nothing_stay_as_they_were_written(open_page: OpenPage, scripted: Product) -> None:
+    answer = "Take `a[1, 2]` out of [0, 255], or row [7].\n\n```python\nx = a[1, 2]\n```\n"
+    answer_with(scripted, answer=answer, gap_ms=5, piece=7)
+    page = await open_page("/", product=scripted)
+    article = await ask(page, "How do I read a cell?")
+    await expect(prose(article).locator("p")).to_have_text("Take a[1, 2] out of [0, 255], or row [7].")
+    await expect(article.locator("pre")).to_have_text("x = a[1, 2]")
+
+
+async def test_writing_from_right_to_left_stands_at_the_right(open_page: OpenPage, scripted: Product) -> None:
+    answer_with(scripted, answer="ניתן להחזיר מוצרים.\n\n- פריט ראשון\n\nIn English again.", piece=9)
+    page = await open_page("/", product=scripted)
+    article = await ask(page, "מתי אפשר להחזיר?")
+    to_the_right = """element => {
+        const text = document.createRange();
+        text.selectNodeContents(element);
+        return element.getBoundingClientRect().right - text.getBoundingClientRect().right;
+    }"""
+    written = [await line.evaluate(to_the_right) for line in await prose(article).locator("p, li").all()]
+    assert [distance < 2 for distance in written] == [True, True, False]
 
 
 async def test_a_failed_answer_says_so_and_can_be_tried_again(open_page: OpenPage, scripted: Product) -> None:
