@@ -3,7 +3,7 @@
 admit     who asks, and that the question has a size we accept
 rewrite   history and question to a question that stands alone
 retrieve  keyword and vector search over the collections this actor may read, fused
-compose   sources numbered, messages made, token budget kept
+compose   who answers settled by what was found, sources numbered, messages made, token budget kept
 generate  the provider's stream, relayed to the turn log
 cite      marks matched to passages of the sources, and how far each passage carries its sentence
 record    the answer, its trace, and the last event
