@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chatapp.domain import Citation, Support
-from chatapp.errors import AnswerUnusable, UpstreamError
+from chatapp.errors import AnswerUnusable, TooManyInFlight, UpstreamError
 from chatapp.pipeline.cite import cite
 from chatapp.pipeline.turn import Turn
 from chatapp.providers.base import form_of
@@ -54,7 +54,7 @@ async def judge(turn: Turn, *, is_shown: bool) -> tuple[Turn, Climb | None]:
     """
     if is_shown or not turn.route.above or turn.stop.is_requested or turn.limits.answer_seconds <= 0:
         return turn, None
-    if isinstance(turn.error, UpstreamError):
+    if isinstance(turn.error, UpstreamError | TooManyInFlight):
         is_invalid = isinstance(turn.error, AnswerUnusable)
         return turn, Climb(Escalation.INVALID_OUTPUT if is_invalid else _FAILED, turn.error.code)
     if _checks_form(turn) and not _is_json_object(turn.answer):
