@@ -81,15 +81,30 @@ async def _on_app_error(_: Request, error: Exception) -> JSONResponse:
 async def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    first = error.errors()[0]
+    first = _telling(error.errors())
     if first["type"] == "json_invalid":
         body = error_body("The body is not valid JSON.", code="invalid_input", status_code=400)
         return JSONResponse(body, status_code=400)
     if first["loc"][0] == "path":
         # What is no id is nothing's id.
         return error_response(NotFound())
-    # The first part says where: body, query, path, header; it is no name the caller gave.
-    return error_response(invalid_field(first["loc"][1:], first["msg"]))
+    # The first part says where: body, query, path, header; it is no name the caller gave. Nor is a branch's.
+    place = [part for part in first["loc"][1:] if not _is_branch(part)]
+    return error_response(invalid_field(place, first["msg"]))
+
+
+def _is_branch(part: str | int) -> bool:
+    """Whether a part of a place names no field but one of several types that the field may have."""
+    return isinstance(part, str) and (part == "str" or "[" in part)
+
+
+def _telling(found: Sequence[Any]) -> Any:
+    """The first thing wrong; where a field may have several types, what is wrong with the one that was sent."""
+    place = found[0]["loc"]
+    if not _is_branch(place[-1]):
+        return found[0]
+    others = (each for each in found if each["loc"][: len(place) - 1] == place[:-1])
+    return next((each for each in others if not each["type"].endswith("_type")), found[0])
 
 
 def invalid_field(place: Sequence[str | int], message: str) -> InvalidInput:

@@ -88,6 +88,24 @@ async def test_a_field_at_fault_is_named(client: httpx.AsyncClient, headers: dic
     assert answer.json()["error"]["param"] == "temperature"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "param", "words"),
+    [
+        (CHAT, message([{"type": "image_url", "image_url": {"url": "x"}}]), "messages.0.content.0.type", "'text'"),
+        (CHAT, message(7), "messages.0.content", "string"),
+        ("/v1/embeddings", {"model": "auto", "input": ["a"] * 3_000}, "input", "at most 2048"),
+        ("/v1/embeddings", {"model": "auto", "input": []}, "input", "at least 1"),
+    ],
+    ids=["a picture", "a number", "many texts", "no text"],
+)
+async def test_a_field_of_several_types_says_what_is_wrong_with_the_one_that_was_sent(
+    client: httpx.AsyncClient, headers: dict[str, str], path: str, body: dict[str, Any], param: str, words: str
+) -> None:
+    error = (await client.post(path, json=body, headers=headers)).json()["error"]
+    assert error["param"] == param
+    assert words in error["message"]
+
+
 @pytest.mark.parametrize("length", [None, "6000000"])
 async def test_a_body_that_grows_too_large_is_cut_off(
     client: httpx.AsyncClient, headers: dict[str, str], length: str | None
