@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import { CircleAlert, RotateCcw, Square } from "lucide-react";
 import { announce, openAnnouncer } from "./announcer.js";
-import { CitationContext, Markdown } from "./markdown.jsx";
+import { CitationContext, Markdown, PartsContext } from "./markdown.jsx";
 import { CitationChip, SourcesRow, readCitations } from "./citations.jsx";
 import { retryTurn, useTurn } from "./turn_stream.js";
 
@@ -13,6 +13,7 @@ export function Answer({ turnId, wasFinished = false, onCite, onRegenerate, chil
   /* Only these two change what a chip shows; the text around them changes at each flush. */
   const { sources, done } = turn;
   useSpokenAnswer(turn, wasFinished);
+  useSpokenSeam(turn, wasFinished);
   const drawCitation = useMemo(() => {
     const known = { sources, done };
     return ({ number, offset }) => <CitationChip turn={known} number={number} offset={offset} onOpen={cite} />;
@@ -20,7 +21,9 @@ export function Answer({ turnId, wasFinished = false, onCite, onRegenerate, chil
   return (
     <article className="answer" aria-label="Answer" aria-busy={isGrowing} data-phase={turn.phase}>
       <CitationContext.Provider value={drawCitation}>
-        {turn.text && <Markdown text={turn.text} isGrowing={isGrowing} />}
+        <PartsContext.Provider value={turn.parts}>
+          {turn.text && <Markdown text={turn.text} isGrowing={isGrowing} />}
+        </PartsContext.Provider>
       </CitationContext.Provider>
       {isGrowing && <Stage text={turn.stage} hasText={Boolean(turn.text)} />}
       {turn.problem && <p className="answer-note">{turn.problem}</p>}
@@ -56,9 +59,28 @@ function Ending({ turn, onRegenerate }) {
       </p>
     );
   }
+  if (status === "failed" && turn.text) return <BrokenOff reason={error?.message} onRetry={onRegenerate} />;
   if (status === "failed") return <Failure message={error?.message} onRetry={onRegenerate} />;
   if (status === "blocked") return <Failure message={error?.message || "This answer was held back by a rule."} />;
   return turn.text ? null : <p className="answer-note">The model gave no answer.</p>;
+}
+
+/* What stands above it is not the whole answer, and nobody could go on. */
+function BrokenOff({ reason, onRetry }) {
+  return (
+    <div className="failure broken-off" role="alert">
+      <CircleAlert size={18} aria-hidden />
+      <div>
+        <p className="failure-title">The answer broke off here.</p>
+        {reason && <p className="quiet small">{reason}</p>}
+      </div>
+      {onRetry && (
+        <button type="button" className="button" onClick={onRetry}>
+          <RotateCcw size={14} aria-hidden /> Ask again
+        </button>
+      )}
+    </div>
+  );
 }
 
 function Failure({ message, onRetry }) {
@@ -92,6 +114,15 @@ function useSpokenAnswer(turn, wasFinished) {
     place.current += end;
     announce(readable(fresh.slice(0, end)) + (isDone ? ` ${ending(turn)}` : ""));
   }, [turn.text, isDone]); // eslint-disable-line react-hooks/exhaustive-deps
+}
+
+/* Says to a screen reader that another model goes on, when it does. */
+function useSpokenSeam(turn, wasFinished) {
+  const isGrowing = turn.phase === "streaming";
+  const model = turn.parts.length > 1 ? turn.parts.at(-1).model : "";
+  useEffect(() => {
+    if (model && isGrowing && !wasFinished) announce(`Continued by ${model}.`);
+  }, [model]); // eslint-disable-line react-hooks/exhaustive-deps
 }
 
 function ending(turn) {

@@ -20,6 +20,7 @@ PACKAGES = (
 for _part in (
     "turn_stream.js",
     "markdown_blocks.js",
+    "seams.js",
     "markdown.jsx",
     "citations.jsx",
     "announcer.js",

@@ -7,14 +7,17 @@ import { Blocks, decodeEntities, withMarks, withoutHalfMark, withoutMarks } from
 
 /* Draws a citation mark; the answer around gives its own. */
 export const CitationContext = createContext(null);
+/* Who wrote the answer from where on: [{start, model}]; empty where one model wrote it all. */
+export const PartsContext = createContext([]);
 const LeaveContext = createContext(() => {});
 
 export function Markdown({ text, isGrowing = false }) {
   const splitter = useRef(null);
   splitter.current ??= new Blocks();
+  const parts = useContext(PartsContext);
   const blocks = useMemo(
-    () => splitter.current.split(withMarks(isGrowing ? withoutHalfMark(text) : text), isGrowing),
-    [text, isGrowing],
+    () => splitter.current.split(withMarks(isGrowing ? withoutHalfMark(text) : text, parts), isGrowing),
+    [text, isGrowing, parts],
   );
   const [leaving, setLeaving] = useState("");
   return (
@@ -59,7 +62,7 @@ const BLOCKS = {
   },
   checkbox: (token) => <input type="checkbox" checked={Boolean(token.checked)} disabled readOnly aria-label="Task" />,
   blockquote: (token) => <blockquote>{nested(token.tokens)}</blockquote>,
-  code: (token) => <CodeBlock code={withoutMarks(token.text)} language={(token.lang ?? "").split(/\s/)[0]} />,
+  code: (token) => <CodeBlock code={withoutMarks(token.text)} language={withoutMarks(token.lang ?? "").split(/\s/)[0]} />,
   table: (token) => <Table token={token} />,
   hr: () => <hr />,
   maths: (token) => <Maths text={withoutMarks(token.text)} display={token.display} />,
@@ -84,8 +87,15 @@ const INLINE = {
   image: (token) => <SafeImage href={token.href} text={withoutMarks(token.text)} />,
   maths: (token) => <Maths text={withoutMarks(token.text)} display={token.display} />,
   citation: (token) => <CitationMark number={token.number} offset={token.offset} />,
+  seam: (token) => <Seam number={token.number} />,
   html: (token) => withoutMarks(token.raw),
 };
+
+/* Read aloud where it stands, and left out when the answer is copied. */
+function Seam({ number }) {
+  const model = useContext(PartsContext)[number]?.model;
+  return model ? <>{" "}<span className="seam">continued by {model}</span></> : null;
+}
 
 function renderInline(token) {
   return INLINE[token.type]?.(token) ?? withoutMarks(token.raw ?? "");

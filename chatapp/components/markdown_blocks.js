@@ -4,6 +4,7 @@
    one, and a token of kind `html` shows as the characters it is. */
 import { Marked } from "marked";
 import remend from "remend";
+import { CLOSE as SEAM_CLOSE, OPEN as SEAM_OPEN, seamPlaces } from "./seams.js";
 
 /* A citation mark [3] is replaced by OPEN 3 : offset CLOSE before lexing, so that each mark keeps its place in
    the answer. The two characters are from the private use area and dropped from what comes in. */
@@ -13,10 +14,21 @@ const CLOSE = "\uE001";
 const MARK = /\[(\d{1,3})\](?!\(|:\s*<?(?:https?|mailto):)/g;
 const HALF_MARK = /\[[\d,\s]{0,12}$/;
 
-export function withMarks(text) {
-  return text
-    .replace(/[\uE000\uE001]/g, "")
-    .replace(MARK, (_, number, offset, whole) => `${OPEN}${number}:${characters(whole, offset)}${CLOSE}`);
+/* The text with its citations, and the places where another model went on, as marks. */
+export function withMarks(text, parts) {
+  const clean = text.replace(/[\uE000-\uE003]/g, "");
+  let marked = "";
+  let from = 0;
+  for (const { at, mark } of seamPlaces(clean, parts)) {
+    marked += withCitations(clean, from, at) + mark;
+    from = at;
+  }
+  return marked + withCitations(clean, from, clean.length);
+}
+
+function withCitations(text, from, to) {
+  const mark = (_, number, offset) => `${OPEN}${number}:${characters(text, from + offset)}${CLOSE}`;
+  return text.slice(from, to).replace(MARK, mark);
 }
 
 /* How many characters stand before a place. The server counts these; a string here has two units for an emoji. */
@@ -25,7 +37,7 @@ function characters(text, place) {
 }
 
 export function withoutMarks(text) {
-  return text.replace(/\uE000(\d+):\d+\uE001/g, "[$1]");
+  return text.replace(/\uE000(\d+):\d+\uE001/g, "[$1]").replace(/\uE002\d+\uE003/g, "");
 }
 
 /* A mark that is only half written is not shown. */
@@ -40,6 +52,16 @@ const citation = {
   tokenizer(source) {
     const match = /^\uE000(\d+):(\d+)\uE001/.exec(source);
     if (match) return { type: "citation", raw: match[0], number: Number(match[1]), offset: Number(match[2]) };
+  },
+};
+
+const seam = {
+  name: "seam",
+  level: "inline",
+  start: (source) => source.indexOf(SEAM_OPEN),
+  tokenizer(source) {
+    const match = new RegExp(`^${SEAM_OPEN}(\\d+)${SEAM_CLOSE}`).exec(source);
+    if (match) return { type: "seam", raw: match[0], number: Number(match[1]) };
   },
 };
 
@@ -68,7 +90,7 @@ const inlineMaths = {
 };
 
 const lexer = new Marked({ gfm: true, breaks: false, extensions: undefined });
-lexer.use({ extensions: [citation, blockMaths, inlineMaths] });
+lexer.use({ extensions: [citation, seam, blockMaths, inlineMaths] });
 
 export function lex(text) {
   return lexer.lexer(text);

@@ -238,7 +238,8 @@ function TurnActions({ turn, isLast, onSelect, onRegenerate }) {
 function ModelNote({ done }) {
   const isQuoting = done?.model === "extractive";
   if (!done?.model || (isQuoting && !done.citations?.length)) return null;
-  return <span className="model-note">{isQuoting ? "quoted from the documents" : done.model}</span>;
+  const writers = done.parts?.length ? done.parts.map((part) => part.model) : [done.model];
+  return <span className="model-note">{isQuoting ? "quoted from the documents" : writers.join(", continued by ")}</span>;
 }
 
 function Siblings({ turn, onSelect }) {

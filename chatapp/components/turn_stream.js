@@ -18,6 +18,7 @@ const EMPTY = Object.freeze({
   stage: "",
   text: "",
   sources: [],
+  parts: [], // [{start, model}] where more than one model wrote
   done: null,
   problem: "",
 });
@@ -185,10 +186,17 @@ class TurnStream {
       const isBeginning = this.next.text.length < FIRST_WORDS;
       this.update({ phase: "streaming", text: this.next.text + value, problem: "" });
       if (isBeginning) this.flush();
-    } else if (event === "status") this.update({ stage: value.text || "", problem: "" });
+    } else if (event === "status") this.update({ stage: value.text || "", problem: "", ...this.writtenBy(value) });
     else if (event === "sources") this.update({ sources: [...this.next.sources, ...value] });
     else if (event === "reset") this.update({ ...EMPTY });
-    else if (event === "done") this.finish("done", { done: value });
+    else if (event === "done") this.finish("done", { done: value, parts: value.parts ?? [] });
+  }
+
+  /* Who writes from here on. Somebody who was to go on and wrote nothing gives the place to the next. */
+  writtenBy({ stage, model, start = 0 }) {
+    if (!model || !["generate", "continue"].includes(stage)) return {};
+    const before = this.next.parts.filter((part) => part.start < start);
+    return { parts: before.at(-1)?.model === model ? before : [...before, { start, model }] };
   }
 
   finish(phase, change) {

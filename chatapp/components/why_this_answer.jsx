@@ -11,6 +11,7 @@ const STEP_NAMES = {
   rewrite: "Understood the question",
   retrieve: "Searched the documents",
   compose: "Put the sources together",
+  summarise: "Summed up earlier turns",
   generate: "Wrote the answer",
   cite: "Matched the citations",
   record: "Kept the record",
@@ -65,11 +66,12 @@ const citedChunks = (trace) =>
 
 function Facts({ trace }) {
   const facts = [
-    ["Model", trace.model === "extractive" ? "Quotes from the documents" : trace.model],
+    ["Model", writers(trace)],
     ["Why this model", trace.route_reason],
     ["Time", duration(trace.latency_ms)],
     ["First words after", trace.ttft_ms == null ? null : duration(trace.ttft_ms)],
     ["Tokens", tokens(trace)],
+    ["Left out", leftOut(trace.prompt ?? {})],
     ["Cost", cost(trace.cost_micro_usd)],
   ].filter(([, value]) => value);
   return (
@@ -99,6 +101,11 @@ function Retrieval({ trace }) {
         </p>
       )}
       {trace.is_degraded && <p className="support-note weak">The search by meaning was not available, so only words were compared.</p>}
+      {trace.collections_by_words_alone > 0 && (
+        <p className="quiet small">
+          {`These are many collections: ${trace.collections_by_words_alone.toLocaleString()} of them were searched by words alone, not by meaning. Choose fewer to have all searched both ways.`}
+        </p>
+      )}
       {!found.length && <p className="quiet">Nothing was searched, or nothing was found.</p>}
       {found.length > 0 && trace.is_relevant === false && <p className="quiet small">Nothing of it was close enough to the question to answer from.</p>}
       <ol className="found">
@@ -170,9 +177,26 @@ function duration(milliseconds) {
   return `${(milliseconds / 1000).toFixed(milliseconds < 10000 ? 1 : 0)} s`;
 }
 
-function tokens({ input_tokens: input, output_tokens: output }) {
+function writers({ model, parts = [] }) {
+  if (model === "extractive") return "Quotes from the documents";
+  return parts.length ? parts.map((part) => part.model).join(", continued by ") : model;
+}
+
+function tokens({ input_tokens: input, output_tokens: output, cached_input_tokens: kept }) {
   if (!input && !output) return "";
-  return `${(input ?? 0).toLocaleString()} read, ${(output ?? 0).toLocaleString()} written`;
+  const before = kept ? ` (${kept.toLocaleString()} kept from before)` : "";
+  return `${(input ?? 0).toLocaleString()} read${before}, ${(output ?? 0).toLocaleString()} written`;
+}
+
+/* What did not fit into the model. */
+function leftOut({ dropped_sources: dropped = 0, summarised_turns: summed = 0, cut_turns: cut = 0 }) {
+  return [
+    dropped && dropped === 1 ? "the weakest passage" : `the ${dropped} weakest passages`,
+    summed && `the wording of ${summed} earlier ${summed === 1 ? "question" : "questions"}, summed up`,
+    cut && `most of ${cut} earlier ${cut === 1 ? "question" : "questions"}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
 }
 
 function cost(micro) {
