@@ -134,6 +134,7 @@ def test_every_query_module_is_known() -> None:
     others = {
         "access_conditions",
         "audit",
+        "catalog_changes",
         "compaction",
         "database",
         "encryption",
@@ -144,6 +145,7 @@ def test_every_query_module_is_known() -> None:
         "redis",
         "schema",
         "shared_places",
+        "sqlite_connection",
         "tables",
         "turn_log",
     }

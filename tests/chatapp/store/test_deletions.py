@@ -8,6 +8,7 @@ from chatapp.store import tables as _tables  # noqa: F401  # fills SQLModel.meta
 _SMALL = {
     "sessions": "a row a browser",
     "one_time_links": "a row an invitation",
+    "refusals": "some rows an hour of overload",
     "routes": "one row a tenant",
     "tenant_limits": "one row a tenant",
     "trace_days": "some rows a day",
