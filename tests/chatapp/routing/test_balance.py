@@ -8,11 +8,14 @@ import pytest
 
 from chatapp.outbound import Reach
 from chatapp.providers.base import ProviderConfig
+from chatapp.providers.connections import close_providers, open_providers
 from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.routing import balance
 from chatapp.routing.balance import Balance, arrange, note_begin, note_end
 from chatapp.routing.breaker import breaker_of, forget_breakers
 from chatapp.routing.route import Deployment
+from tests.faults import chains
+from tests.upstream.server import Upstream
 
 
 class Clock:
@@ -127,3 +130,17 @@ def test_a_request_that_ended_twice_leaves_no_debt() -> None:
     note_end("a/model", 0.1)
     note_begin("a/model")
     assert _first(_deployments(1, 1), Balance.LEAST_BUSY) == {"b": 1_000}
+
+
+@pytest.mark.parametrize(("script", "is_timed"), [("a?tokens=3", True), ("a?fault=unauthorized", False)])
+async def test_each_request_is_counted_in_and_out_and_its_first_text_timed(
+    script: str, is_timed: bool, provider: Upstream
+) -> None:
+    open_providers()
+    try:
+        outcome = await chains.run(chains.chain(chains.deployment(provider.url, script)))
+    finally:
+        await close_providers()
+    load = balance._load(f"first/{script}")
+    assert (load.in_flight, load.average_seconds is not None, load.silent_at is None) == (0, is_timed, is_timed)
+    assert (outcome.error is None) == is_timed

@@ -226,3 +226,19 @@ async def test_no_rule_about_intents_means_that_nothing_is_embedded_for_it(
     await _put(actor, rules=[{"when": {"sources": {"at_least": 1}}, "model": usual}], default=usual)
     await _ask(actor, "Hello?", collection_ids=[])
     assert asked == []
+
+
+@pytest.mark.usefixtures("handbook")
+async def test_the_embedding_of_the_search_tells_the_intent(
+    actor: Actor, add_model: AddModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chatapp.pipeline import decide
+
+    async def embed(text: str) -> None:
+        raise AssertionError(f"embedded twice: {text}")
+
+    monkeypatch.setattr(decide, "embed_query", embed)
+    usual, special = await add_model("usual?tokens=2"), await add_model("special?tokens=2")
+    await intents.add(actor, [NewExample(intent="canteen", text="What are the canteen's opening hours?")])
+    await _put(actor, rules=[{"when": {"intent": "canteen"}, "model": special}], default=usual)
+    assert (await _ask(actor, CANTEEN))[0].model == special
