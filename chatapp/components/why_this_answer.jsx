@@ -191,7 +191,7 @@ function tokens({ input_tokens: input, output_tokens: output, cached_input_token
 /* What did not fit into the model. */
 function leftOut({ dropped_sources: dropped = 0, summarised_turns: summed = 0, cut_turns: cut = 0 }) {
   return [
-    dropped && dropped === 1 ? "the weakest passage" : `the ${dropped} weakest passages`,
+    dropped && (dropped === 1 ? "the weakest passage" : `the ${dropped} weakest passages`),
     summed && `the wording of ${summed} earlier ${summed === 1 ? "question" : "questions"}, summed up`,
     cut && `most of ${cut} earlier ${cut === 1 ? "question" : "questions"}`,
   ]

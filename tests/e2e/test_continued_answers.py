@@ -76,6 +76,7 @@ async def test_a_second_model_goes_on_and_the_answer_says_where(open_page: OpenP
     await screenshot(page, "chat-continued")
     await page.get_by_role("button", name="Why this answer?").click()
     await expect(page.get_by_text("Quick, continued by Careful").nth(1)).to_be_visible()
+    await expect(page.get_by_text("Left out")).to_have_count(0)
 
 
 async def test_an_answer_nobody_could_go_on_with_says_that_it_is_not_whole(
