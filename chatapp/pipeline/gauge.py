@@ -6,6 +6,7 @@ with a margin, and what a provider reports of its own counts corrects the estima
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _FORGETTING = 0.05
 """How far a correction comes down with each report of less; up it goes at once."""
 _MIN_REPORTED_TOKENS = 200
 """Of a shorter prompt the frames of its messages are too large a part."""
+_IN_A_THREAD = 200_000
+"""Characters from which an estimate takes milliseconds and is made beside the event loop."""
 _MAX_KNOWN = 1_000
 _MIN_LIMIT_TOKENS = 256
 """A model that says it reads less than this means something else."""
@@ -83,11 +86,17 @@ async def measure(deployment: Deployment, texts: Sequence[str]) -> list[int]:
     correction = _learned(deployment).correction
     if encoding is None:
         factor = MARGIN if correction is None else correction * _LEARNED_MARGIN
-        return [math.ceil(estimate_tokens(text) * factor) for text in texts]
+        if sum(map(len, texts)) > _IN_A_THREAD:
+            return await asyncio.to_thread(_estimates, texts, factor)
+        return _estimates(texts, factor)
     counts = await count_tokens(texts, encoding)
     # A count is exact; where the provider counted more all the same, it frames messages in its own way.
     factor = max(1.0, correction or 1.0)
     return [math.ceil(count * factor) for count in counts]
+
+
+def _estimates(texts: Sequence[str], factor: float) -> list[int]:
+    return [math.ceil(estimate_tokens(text) * factor) for text in texts]
 
 
 def likely_tokens(model: str, texts: Sequence[str]) -> int:
@@ -97,10 +106,15 @@ def likely_tokens(model: str, texts: Sequence[str]) -> int:
         model: the provider's name of the model.
         texts: what is counted exactly where the model's encoding has been read already.
     """
+    return sum(likely_text_tokens(model, text) + MESSAGE_TOKENS for text in texts)
+
+
+def likely_text_tokens(model: str, text: str) -> int:
+    """The same of one text without what frames a message: of an answer."""
     encoding = encoding_of(model)
     if encoding is not None and is_loaded(encoding):
-        return sum(count_now(texts, encoding)) + MESSAGE_TOKENS * len(texts)
-    return sum(estimate_tokens(text) for text in texts) + MESSAGE_TOKENS * len(texts)
+        return count_now([text], encoding)[0]
+    return estimate_tokens(text)
 
 
 def expected_tokens(deployment: Deployment, likely: int) -> int:

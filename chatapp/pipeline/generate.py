@@ -11,7 +11,7 @@ from chatapp.domain import AnswerPart, Source, Usage
 from chatapp.errors import PromptTooLong, UpstreamError
 from chatapp.pipeline.compose import Prompts, describe_source
 from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge
-from chatapp.pipeline.gauge import learn_from_report, likely_tokens
+from chatapp.pipeline.gauge import learn_from_report, likely_text_tokens, likely_tokens
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.turn import Stopped, Turn
 from chatapp.pipeline.upstream import upstream_for
@@ -169,4 +169,4 @@ class _Relay:
 
 def _estimated_usage(request: ProviderRequest, text: str) -> Usage:
     sent = likely_tokens(request.model, [message.content for message in request.messages])
-    return Usage(sent, likely_tokens(request.model, [text]), is_estimated=True)
+    return Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)

@@ -10,6 +10,8 @@ from chatapp.pipeline.tokens import MARGIN, clip_to_tokens, estimate_message_tok
 
 _DIGEST_SHARE = 0.25
 _LINE_TOKENS = 40
+_LINE_CHARACTERS = 1_000
+"""Of a message, looked at for its line."""
 _INSTRUCTING = frozenset({"system", "developer"})
 _OPENING = "<earlier_conversation>\n"
 _CLOSING = "\n</earlier_conversation>\n\n"
@@ -88,7 +90,8 @@ def _digest(older: Sequence[PromptMessage], summary: str, max_tokens: int) -> st
     lines: list[str] = []
     for message in reversed(older):
         speaker = "Asked" if message.role == "user" else "Answered"
-        line = f"{speaker}: {clip_to_tokens(' '.join(message.content.split()), _LINE_TOKENS)}"
+        beginning = " ".join(message.content[:_LINE_CHARACTERS].split())
+        line = f"{speaker}: {clip_to_tokens(beginning, _LINE_TOKENS)}"
         left -= _safe_tokens(line)
         if left < 0:
             break

@@ -8,7 +8,7 @@ from dataclasses import replace
 from chatapp.domain import PromptMessage, Usage
 from chatapp.errors import UpstreamError
 from chatapp.pipeline.follow_up import carry_over
-from chatapp.pipeline.gauge import likely_tokens
+from chatapp.pipeline.gauge import likely_text_tokens, likely_tokens
 from chatapp.pipeline.history import fit_history
 from chatapp.pipeline.tokens import clip_to_tokens
 from chatapp.pipeline.turn import Turn
@@ -19,6 +19,7 @@ _SECONDS = 8.0
 """A model that takes longer is not worth the wait: the search then runs with the words at hand."""
 _MAX_TOKENS = 120
 _HISTORY_TOKENS = 1_200
+_HISTORY_MESSAGES = 24
 _PROMPT = (
     "Rewrite the last question of this conversation so that it can be understood without the conversation. Replace "
     "pronouns and references by what they stand for; keep names, figures and dates exact; keep the language. Do not "
@@ -49,7 +50,7 @@ async def rewrite(turn: Turn) -> Turn:
 
 
 def _request(turn: Turn) -> ProviderRequest:
-    said = [message for message in turn.history if message.role in {"user", "assistant"}]
+    said = [message for message in turn.history if message.role in {"user", "assistant"}][-_HISTORY_MESSAGES:]
     fitted = fit_history(said, _HISTORY_TOKENS, summary=turn.summary)
     lines = [fitted.digest, *(f"{message.role}: {message.content}" for message in fitted.messages)]
     asked = "\n".join(filter(None, lines)) + f"\n\nLast question: {turn.question}"
@@ -66,4 +67,4 @@ async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
             usage = delta.usage or usage
     text = "".join(pieces)
     sent = likely_tokens(request.model, [message.content for message in request.messages])
-    return text, usage or Usage(sent, likely_tokens(request.model, [text]), is_estimated=True)
+    return text, usage or Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatapp.domain import PromptMessage, Span, Usage
 from chatapp.errors import AppError, UpstreamError
-from chatapp.pipeline.gauge import MESSAGE_TOKENS, likely_tokens, max_prompt_tokens, measure
+from chatapp.pipeline.gauge import MESSAGE_TOKENS, likely_text_tokens, likely_tokens, max_prompt_tokens, measure
 from chatapp.pipeline.tokens import clip_to_tokens
 from chatapp.pipeline.turn import Turn
 from chatapp.pipeline.upstream import asked_alone
@@ -129,7 +129,7 @@ async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
             usage = delta.usage or usage
     text = "".join(pieces)
     sent = likely_tokens(request.model, [message.content for message in request.messages])
-    return text, usage or Usage(sent, likely_tokens(request.model, [text]), is_estimated=True)
+    return text, usage or Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)
 
 
 def _with_span(turn: Turn, began_ms: float, attributes: dict[str, Any]) -> Turn:

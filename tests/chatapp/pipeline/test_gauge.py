@@ -8,6 +8,7 @@ from chatapp.pipeline.gauge import (
     is_short,
     learn_from_refusal,
     learn_from_report,
+    likely_text_tokens,
     likely_tokens,
     max_prompt_tokens,
     measure,
@@ -59,6 +60,10 @@ async def test_what_a_provider_reports_corrects_the_next_count() -> None:
     assert await measure(other, [TEXT]) == [before], "another model counts in its own way"
     learn_from_report(here, likely, likely)
     assert after > (await measure(here, [TEXT]))[0] > before, "down it goes slowly"
+
+
+def test_an_answer_has_no_frame_and_each_message_of_a_prompt_has() -> None:
+    assert likely_tokens("other", [TEXT, TEXT]) == 2 * (likely_text_tokens("other", TEXT) + 4)
 
 
 @pytest.mark.parametrize(("likely", "reported"), [(10, 40), (1_000, 0), (0, 5)])
