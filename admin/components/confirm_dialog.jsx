@@ -3,11 +3,12 @@ import { useEffect, useId, useState } from "react";
 import { AlertDialog } from "radix-ui";
 import { CircleAlert } from "lucide-react";
 import { count, themeRoot } from "$/public/external/admin/components/data_table/formats.js";
+import { useOpenedHere } from "$/public/external/admin/components/data_table/opened_here.js";
 
 const NAMED = 6; // names written out before "and 3 more"
 
 export function ConfirmDialog({ question, onConfirm, onCancel }) {
-  const isOpen = Boolean(question.action);
+  const isOpen = useOpenedHere(Boolean(question.action), onCancel);
   const shown = useLast(isOpen ? question : null);
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={(next) => next || onCancel()}>

@@ -27,6 +27,7 @@ for _part in (
     "table_peek.jsx",
     "address.js",
     "formats.js",
+    "opened_here.js",
 ):
     rx.asset(_part, shared=True)
 

@@ -4,6 +4,7 @@ import { Dialog } from "radix-ui";
 import { CircleAlert, TriangleAlert, X } from "lucide-react";
 import { Finder, GrantsField, SubjectIcon, keepOpenForList, keyOf } from "$/public/external/chatapp/components/documents/grants_field.jsx";
 import { count, themeRoot } from "$/public/external/admin/components/data_table/formats.js";
+import { useOpenedHere } from "$/public/external/admin/components/data_table/opened_here.js";
 
 const PREVIEW_MS = 250;
 const plain = (grants) => grants.map(({ subject_kind, subject, access }) => ({ subject_kind, subject, access }));
@@ -21,8 +22,9 @@ function named(names, total) {
 }
 
 export function GrantsEditor({ editing, found, change, onSearch, onChangeGrants, onSave, onClose }) {
+  const isOpen = useOpenedHere(Boolean(editing.id), onClose);
   return (
-    <Dialog.Root open={Boolean(editing.id)} onOpenChange={(next) => next || onClose()}>
+    <Dialog.Root open={isOpen} onOpenChange={(next) => next || onClose()}>
       <Dialog.Portal container={themeRoot()}>
         <Dialog.Overlay className="sheet-veil" />
         <Dialog.Content className="sheet" aria-describedby={undefined} onEscapeKeyDown={keepOpenForList}>

@@ -4,6 +4,7 @@ import { useBlocker } from "react-router";
 import { AlertDialog, Dialog } from "radix-ui";
 import { ArrowRight, CircleAlert, X } from "lucide-react";
 import { themeRoot } from "$/public/external/admin/components/data_table/formats.js";
+import { useOpenedHere } from "$/public/external/admin/components/data_table/opened_here.js";
 import { Field } from "./form_inputs.jsx";
 
 const SAVED_AS_IS = new Set(["secret", "password"]);
@@ -11,13 +12,14 @@ const SAVED_AS_IS = new Set(["secret", "password"]);
 export function ModelForm(props) {
   const form = useForm(props);
   const [isLeaving, setLeaving] = useState(false);
+  const isOpen = useOpenedHere(Boolean(props.inDialog && props.isOpen), props.onClose);
   const close = () => (form.isDirty ? setLeaving(true) : props.onClose());
   const leave = () => {
     setLeaving(false);
     form.forget();
   };
   // Only where something would be lost: the router takes one such guard at a time, and a page may have several forms.
-  const guard = form.isDirty && (!props.inDialog || props.isOpen) && (
+  const guard = form.isDirty && (!props.inDialog || isOpen) && (
     <LeaveGuard isAsking={isLeaving} onStay={() => setLeaving(false)} onLeave={leave} onClose={props.onClose} />
   );
   if (!props.inDialog) {
@@ -32,7 +34,7 @@ export function ModelForm(props) {
   }
   return (
     <>
-      <Dialog.Root open={props.isOpen} onOpenChange={(next) => next || close()}>
+      <Dialog.Root open={isOpen} onOpenChange={(next) => next || close()}>
         <Dialog.Portal container={themeRoot()}>
           <Dialog.Overlay className="sheet-veil" />
           <Dialog.Content className="sheet form-sheet" aria-describedby={undefined}>

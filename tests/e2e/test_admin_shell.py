@@ -299,6 +299,31 @@ async def test_a_form_says_what_is_wrong_and_keeps_what_was_typed(open_page: Ope
     await expect(address).to_have_value("")
 
 
+async def test_no_form_and_no_question_stands_there_again_after_a_reload(open_page: OpenPage, product: Product) -> None:
+    async with product.client() as client:
+        answer = await client.post("/v1/admin/tenants", json={"name": f"Long-lived {uuid4().hex[:6]}"})
+        answer.raise_for_status()
+    page = await audit(open_page, f"/admin/tenants?peek={answer.json()['id']}")
+    panel = page.get_by_role("complementary", name=re.compile("^About "))
+    dialogs = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+
+    await panel.get_by_role("button", name="Delete").click()
+    await expect(dialogs).to_have_count(1)
+    await page.reload()
+    await expect(panel.get_by_role("button", name="Delete")).to_be_visible()
+    await expect(dialogs).to_have_count(0)
+
+    await page.goto(f"{product.url}/admin/tenants")
+    new = page.get_by_role("button", name="New tenant")
+    await new.click()
+    await expect(dialogs).to_have_count(1)
+    await page.reload()
+    await expect(page.get_by_role("row").nth(1)).to_be_visible()
+    await expect(dialogs).to_have_count(0)
+    await new.click()
+    await expect(dialogs).to_have_count(1)
+
+
 async def test_a_platform_admin_looks_at_another_tenant_and_comes_back(open_page: OpenPage, product: Product) -> None:
     name = f"Tenant {uuid4().hex[:6]}"
     async with product.client() as client:
