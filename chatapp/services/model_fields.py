@@ -8,6 +8,7 @@ from typing import Any
 from chatapp.errors import InvalidInput
 from chatapp.routing.balance import Balance
 from chatapp.services.catalog import AUTO
+from chatapp.services.names import valid_name
 from chatapp.store.catalog import PRICES
 from chatapp.store.tables.providers import CAPABILITIES
 
@@ -31,9 +32,10 @@ def valid_fields(wanted: Mapping[str, Any]) -> dict[str, Any]:
         InvalidInput: a field is not valid; `param` names it.
     """
     valid = {name: wanted[name] for name in FIELDS if name in wanted}
-    for name in ("name", "provider_model"):
-        if name in valid:
-            valid[name] = valid_text(valid[name], name)
+    if "name" in valid:
+        valid["name"] = valid_name(valid["name"], what="the model a name", max_characters=MAX_NAME_CHARACTERS)
+    if "provider_model" in valid:
+        valid["provider_model"] = valid_text(valid["provider_model"], "provider_model")
     if valid.get("name", "").lower() == AUTO:
         raise InvalidInput("“auto” stands for the route. Choose another name.", param="name")
     valid |= valid_prices(valid)

@@ -20,6 +20,7 @@ from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.services.catalog import config_of, reach_of
 from chatapp.services.list_page import ListPage
+from chatapp.services.names import valid_name
 from chatapp.settings import get_settings
 from chatapp.store import audit, deployments, providers
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -30,6 +31,7 @@ MAX_NAME_CHARACTERS = 80
 MAX_KEY_CHARACTERS = 4_096
 MAX_TIMEOUT_SECONDS = 600.0
 MAX_CONCURRENT = 100_000
+_WHAT = "the provider a name"
 ProviderKind = Literal["openai_compatible", "litellm", "extractive"]
 
 
@@ -150,7 +152,11 @@ async def create(
         Conflict: there is one of that name.
     """
     actor.require(Permission.PLATFORM)
-    row = ProviderTable(name=_valid_name(name), kind=_valid_kind(kind), timeout_seconds=_valid_timeout(timeout_seconds))
+    row = ProviderTable(
+        name=valid_name(name, what=_WHAT, max_characters=MAX_NAME_CHARACTERS),
+        kind=_valid_kind(kind),
+        timeout_seconds=_valid_timeout(timeout_seconds),
+    )
     row.max_concurrent = _valid_concurrency(max_concurrent)
     row.base_url = await _valid_url(row, base_url)
     row.encrypted_api_key = _encrypted(api_key)
@@ -184,7 +190,7 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
         row = await providers.get_provider(tx, provider_id)
         before = _as_json(row)
         if "name" in wanted:
-            row.name = _valid_name(wanted["name"])
+            row.name = valid_name(wanted["name"], what=_WHAT, max_characters=MAX_NAME_CHARACTERS)
             await _require_free(tx, row.name, except_id=row.id)
         if base_url is not None:
             _keep_key_at_home(row, base_url, wanted)
@@ -292,13 +298,6 @@ async def _require_free(tx: Transaction, name: str, *, except_id: UUID | None = 
     other = await providers.provider_named(tx, name)
     if other is not None and other.id != except_id:
         raise Conflict(f"There is a provider named “{other.name}” already. Choose another name.", param="name")
-
-
-def _valid_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not name or len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidInput(f"A name has 1 to {MAX_NAME_CHARACTERS} characters.", param="name")
-    return name
 
 
 def _valid_kind(kind: str) -> str:

@@ -115,6 +115,7 @@ async def test_a_private_address_needs_the_operators_leave(
     [
         ({"name": "  "}, "name"),
         ({"name": "x" * 81}, "name"),
+        ({"name": "scripted\u200b"}, "name"),
         ({"kind": "fax"}, "kind"),
         ({"base_url": ""}, "base_url"),
         ({"base_url": "ftp://example.com"}, "base_url"),
@@ -145,6 +146,7 @@ async def test_names_are_taken_once(platform: Actor, provider: Upstream) -> None
     ("values", "param"),
     [
         ({"name": "auto"}, "name"),
+        ({"name": "counter\u2060"}, "name"),
         ({"provider_model": ""}, "provider_model"),
         ({"input_micro_usd_per_mtok": -1}, "input_micro_usd_per_mtok"),
         ({"max_input_tokens": 0}, "max_input_tokens"),
