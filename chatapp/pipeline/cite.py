@@ -46,8 +46,8 @@ class Claim:
 
 async def cite(turn: Turn) -> Turn:
     """Give every mark its passage; a mark without a source was dropped while the answer streamed."""
-    if turn.citations:
-        # Judged while the answer was held.
+    if turn.citations or not turn.sources:
+        # Judged while the answer was held, or there is nothing to judge.
         return turn
     claims = await asyncio.to_thread(match_claims, turn.answer, turn.sources)
     supports = await judge_claims(claims)

@@ -117,9 +117,10 @@ async def test_of_many_who_leave_nothing_stays_behind_and_what_was_written_is_ch
     sent = sorted(call.tokens_sent for call in provider.calls)
     written = sorted(len(row.answer.split()) for row in ended)
     assert all(0 < got <= given < 2_000 for got, given in zip(written, sent, strict=True))
-    for row in ended:
-        assert (row.is_usage_estimated, row.output_tokens) == (True, estimate_tokens(row.answer))
-        assert row.cost_micro_usd >= 2 * row.output_tokens
+    produced = ["".join(f"word{number} " for number in range(1, count + 1)) for count in sent]
+    assert {row.is_usage_estimated for row in ended} == {True}
+    assert 0 < sum(row.output_tokens for row in ended) <= 1.1 * sum(map(estimate_tokens, produced))
+    assert all(row.cost_micro_usd >= 2 * row.output_tokens > 0 for row in ended)
     breaker = breaker_of(f"scripted: {SLOW}/{SLOW}")
     assert (breaker.state, breaker.failures) == (BreakerState.CLOSED, 0), "leaving is nobody's failure"
 

@@ -9,7 +9,7 @@ from chatapp.domain import Actor, Permission, utc_now
 from chatapp.errors import InvalidInput, NotFound, NotPermitted
 from chatapp.routing import retries
 from chatapp.routing.breaker import BreakerState, all_breakers, breaker_of
-from chatapp.services import audit, breakers, turns
+from chatapp.services import audit, breaker_watch, breakers, turns
 from chatapp.services.breaker_watch import BreakerWatch
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import BreakerDrillTable, BreakerTable
@@ -25,6 +25,12 @@ FAILING_KEY, WORKING_KEY = (f"scripted: {script}/{script}" for script in (FAILIN
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
+async def _one_watch(parts: None) -> None:
+    """The tests' own: the process must not say everything twice."""
+    await breaker_watch.close_breaker_watch()
 
 
 @pytest.fixture
