@@ -157,6 +157,8 @@ def require_provider_room(claim: Claim, limits: list[ProviderLimit | None]) -> N
     made = concurrency()
     waits = [0.0 if limit is None else made.provider(limit).expected_wait(claim) for limit in limits]
     _require_short(claim, min(waits, default=0.0))
+    if limits and limits[0] is not None:
+        made.provider(limits[0]).announce(claim.tenant_id)
 
 
 @asynccontextmanager
@@ -194,10 +196,16 @@ async def provider_place(claim: Claim, limit: ProviderLimit, *, on_wait: OnWait 
     """
     made = concurrency()
     places, patience = made.provider(limit), made.bounds.patience_seconds
+    places.arrive(claim.tenant_id)
     if (wait := places.expected_wait(claim)) > patience:
         raise TooManyInFlight("The model has too much to do at the moment.", retry_after_seconds=wait - patience)
     async with places.place(claim, patience_seconds=patience, on_wait=on_wait) as seconds:
         yield seconds
+
+
+def needs_no_place(claim: Claim, limit: ProviderLimit) -> None:
+    """Somebody who was let in shares the request of another, and so takes no place of the provider's."""
+    concurrency().provider(limit).arrive(claim.tenant_id)
 
 
 def _require_short(claim: Claim, wait_seconds: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 _RECENT = 0.1
 """Weight of the last place given back in how long a place is held."""
 _FIRST_GUESS_SECONDS = 2.0
+_ARRIVE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class Places:
         self._taken: set[str] = set()
         """Keys found without a free place a moment ago."""
         self._seconds = _FIRST_GUESS_SECONDS
+        self._coming: deque[tuple[float, UUID]] = deque()
+        """When those were let in who will want a place in a moment, and their tenants."""
         self._elsewhere = elsewhere
         if shared is not None:
             shared.on_free(self._look_again)
@@ -127,6 +130,22 @@ class Places:
         self._places = places
         self._grant()
 
+    def announce(self, tenant_id: UUID) -> None:
+        """Somebody is on the way here and wants a place in a moment; they count as one that waits."""
+        self._coming.append((time.monotonic(), tenant_id))
+
+    def arrive(self, tenant_id: UUID) -> None:
+        """Somebody who was announced is here, or needs no place any more."""
+        announced = next((each for each in self._coming if each[1] == tenant_id), None)
+        if announced is not None:
+            self._coming.remove(announced)
+
+    def _on_the_way(self) -> Counter[UUID]:
+        # Who is announced and goes elsewhere is waited for no longer than this.
+        while self._coming and time.monotonic() - self._coming[0][0] > _ARRIVE_SECONDS:
+            self._coming.popleft()
+        return Counter(tenant_id for _, tenant_id in self._coming)
+
     def expected_wait(self, claim: Claim, *, of_tenant: int | None = None) -> float:
         """Seconds until somebody who came now would have a place, going by how long places were held of late.
 
@@ -136,9 +155,14 @@ class Places:
         """
         tenant_id = claim.tenant_id
         elsewhere = self._elsewhere.get(self._key(tenant_id), 0)
+        coming = self._on_the_way()
         waits = [0.0]
-        if self._held.total() + len(self._queue) >= self._places or (elsewhere and self._of_installation):
+        if self._held.total() + len(self._queue) + coming.total() >= self._places or (
+            elsewhere and self._of_installation
+        ):
             ahead = self._queue.ahead(claim, self._has_room) + (elsewhere if self._of_installation else 0)
+            own = coming.pop(tenant_id, 0)
+            ahead += own + sum(min(count, own + 1) for count in coming.values())
             waits.append((ahead + 1) * self._seconds / self._places)
         if of_tenant is not None:
             own = self._queue.count(tenant_id, up_to=claim.lane)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from chatapp.domain import AnswerPart, Source, Usage
-from chatapp.errors import PromptTooLong, UpstreamError
+from chatapp.errors import AppError, PromptTooLong, TooManyInFlight, UpstreamError
 from chatapp.pipeline.compose import Prompts, describe_source
 from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge
 from chatapp.pipeline.gauge import learn_from_report, likely_text_tokens, likely_tokens
@@ -18,6 +18,7 @@ from chatapp.pipeline.upstream import upstream_for
 from chatapp.providers.base import ProviderRequest
 from chatapp.routing.chain import Chain, Patience, Wish
 from chatapp.routing.route import Deployment
+from chatapp.routing.upstream import NoFreePlace
 
 
 async def generate(turn: Turn) -> Turn:
@@ -35,16 +36,23 @@ async def generate(turn: Turn) -> Turn:
         turn = climbed(turn, answered, climb)
 
 
+def _as_told(failure: UpstreamError) -> AppError:
+    """A provider without a place has not failed: too much is being asked."""
+    if isinstance(failure, NoFreePlace):
+        return TooManyInFlight(failure.message, retry_after_seconds=failure.retry_after_seconds or 1.0)
+    return failure
+
+
 async def _answered(turn: Turn, relay: _Relay) -> Turn:
     """The turn as one rung answers it, with the time that is left."""
     began_ms = turn.elapsed_ms()
-    error: UpstreamError | None = None
+    error: AppError | None = None
     try:
         await turn.stop.watch(relay.run())
     except Stopped:
         relay.finish_reason = "stop"
     except UpstreamError as failure:
-        error = failure
+        error = _as_told(failure)
         relay.finish_reason = "error"
     relay.finish()
     relay.learn()

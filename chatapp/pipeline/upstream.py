@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from chatapp.cache import single_flight
 from chatapp.errors import TooManyInFlight
-from chatapp.limits.concurrency import ProviderLimit, provider_place
+from chatapp.limits.concurrency import ProviderLimit, needs_no_place, provider_place
 from chatapp.limits.fair_queue import Claim
 from chatapp.limits.places import OnWait
 from chatapp.pipeline.turn import Turn
@@ -53,6 +53,8 @@ async def upstream_for(turn: Turn, deployment: Deployment, request: ProviderRequ
         async with single_flight.joined(
             key, lambda: asked_alone(turn, deployment, request, on_wait=reader.tell)
         ) as seat:
+            if seat.is_joined and (limit := provider_limit(deployment)) is not None:
+                needs_no_place(claim_of(turn), limit)
             yield Upstream(seat.deltas(), seat.leave, seat.reported, seat.is_joined, seat.once, seat.chance)
     finally:
         reader.is_there = False
