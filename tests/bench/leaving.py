@@ -18,9 +18,9 @@ from tests.upstream.server import Upstream
 
 _MODEL = "scripted?tokens=4000&gap_ms=10"
 _GROUPS, _TOGETHER = 50, 10
-_PEER_GROUPS = 15
+_PEER_GROUPS = 10
 _DEADLINE_SECONDS = 0.3
-_LOST_SECONDS = 10.0
+_LOST_SECONDS = 3.0
 
 
 async def run() -> list[Row]:
