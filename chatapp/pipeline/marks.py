@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_MARK = re.compile(r"\[(\d{1,3})\]")
+_MARK = re.compile(r"\[([1-9]\d{0,2})\]")
 _NUMBERS = r"\d{1,3}(?: ?, ?\d{1,3}){0,11}"
 _WRITTEN = re.compile(rf"( ?)(?:\[ ?({_NUMBERS}) ?\]|【 ?(\d{{1,3}})(?:[†:][^】\n]{{0,40}})?】)")
 _MAYBE_BEGUN = re.compile(r" ?(?:\[[\d, ]{0,80}|【[^】\n]{0,48})$| $")
@@ -131,6 +131,10 @@ class MarkFilter:
 
     def _rewritten(self, match: re.Match[str]) -> str:
         listed = match.group(2) or match.group(3)
-        known = [int(number) for number in listed.split(",") if 1 <= int(number) <= self._known]
+        numbers = [int(number) for number in listed.split(",")]
+        if 0 in numbers:
+            # Sources are counted from 1: this is an index or an interval, as in "between [0, 1]".
+            return match.group()
+        known = [number for number in numbers if number <= self._known]
         shown = [self._numbers.setdefault(number, len(self._numbers) + 1) for number in known]
         return match.group(1) + "".join(f"[{number}]" for number in shown) if shown else ""

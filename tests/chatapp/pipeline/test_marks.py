@@ -56,3 +56,10 @@ def test_marks_are_found_outside_code_only(text: str) -> None:
     answer = passed([text])
     assert [mark.number for mark in find_marks(answer)] == [1, 2, 3, 2, 1]
     assert all(answer[mark.start : mark.end] == f"[{mark.number}]" for mark in find_marks(answer))
+
+
+@pytest.mark.parametrize("text", ["A share in [0, 1] is good.", "Take `a` or a[0] of it.", "$x \\in [0, 255]$"])
+def test_an_interval_or_index_from_nought_is_no_mark(text: str) -> None:
+    assert passed([text]) == text
+    assert passed(list(text)) == text
+    assert find_marks(text) == []
