@@ -85,7 +85,7 @@ async def test_rules_are_written_put_in_order_tried_and_saved(open_page: OpenPag
     assert await _ask(routed, f"Is there a {word}?") == "extractive"
     assert await _ask(routed, "Is there anything else?") == USUAL
 
-    await page.set_viewport_size(PHONE)
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await screenshot(page, "routes-phone")
     await page.get_by_role("button", name="Remove the route").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Remove").click()
