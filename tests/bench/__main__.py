@@ -19,6 +19,8 @@ BENCHES = (
     "streams",
     "routing_faults",
     "memory",
+    "overload",
+    "single_flight",
     "leaving",
     "stream_relay",
     "browser",

@@ -87,8 +87,10 @@ async def _answers(client: httpx.AsyncClient, address: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def litellm_proxy(upstream: str, models: list[str]) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """The LiteLLM proxy before a provider: its address and process.
+async def litellm_proxy(
+    upstream: str, models: list[str], *, has_cache: bool = False
+) -> AsyncIterator[tuple[str, psutil.Process]]:
+    """The LiteLLM proxy before a provider: its address and process; with `has_cache` its cache in memory is on.
 
     Raises:
         PeerMissing: it could not be installed.
@@ -100,6 +102,8 @@ async def litellm_proxy(upstream: str, models: list[str]) -> AsyncIterator[tuple
     for model in models:
         lines += [f"  - model_name: '{model}'", "    litellm_params:", f"      model: 'openai/{model}'"]
         lines += [f"      api_base: '{upstream}'", "      api_key: 'sk-upstream'"]
+    if has_cache:
+        lines += ["litellm_settings:", "  cache: true", "  cache_params:", "    type: local"]
     config.write_text("\n".join([*lines, "general_settings:", "  master_key: sk-bench", ""]))
     command = [
         str(program),
