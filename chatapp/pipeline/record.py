@@ -137,6 +137,7 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         "collections": [{"id": str(collection.id), "name": collection.name} for collection in turn.collections],
         "is_relevant": turn.retrieved.is_relevant,
         "is_degraded": turn.retrieved.is_degraded,
+        "collections_by_words_alone": turn.retrieved.by_words_alone,
         "best_cosine": round(turn.retrieved.best_cosine, 4),
         "best_coverage": round(turn.retrieved.best_coverage, 4),
         "retrieval_ms": {name: round(value, 2) for name, value in turn.retrieved.timings_ms.items()},

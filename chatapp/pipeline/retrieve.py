@@ -34,6 +34,7 @@ async def retrieve(turn: Turn) -> Turn:
         is_degraded=found.is_degraded,
         best_cosine=found.best_cosine,
         best_coverage=found.best_coverage,
+        by_words_alone=found.by_words_alone,
         timings_ms=found.timings_ms,
         chunks=tuple(_scores(number, chunk) for number, chunk in enumerate(found.chunks, 1)),
         embedding=found.embedding,

@@ -95,6 +95,8 @@ class Retrieved:
     best_cosine: float = 0.0
     best_coverage: float = 0.0
     """Largest share of the question's terms in one chunk, in [0, 1]."""
+    by_words_alone: int = 0
+    """Collections searched by words and not by meaning, as there were too many."""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     chunks: tuple[Mapping[str, Any], ...] = ()
     """Every chunk found with its scores, as the trace keeps it."""

@@ -27,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 DEFAULT_TOP_K = 8
 DEFAULT_CANDIDATES = 50
+MAX_BY_MEANING = 64
+"""Collections searched by meaning in one question: each is an index of its own, and one that was not used lately is
+read from disk first. All of them are searched by words; those in which words were found come first here."""
 _DUPLICATE_OVERLAP = 0.9
 """Share of words two chunks have in common from which one of them says nothing new."""
 _DIGIT = re.compile(r"\d")
@@ -52,6 +55,8 @@ class Retrieval:
     """Milliseconds of `embed`, `vector`, `keyword` and `load`; the first two run beside the third."""
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     """Of the question: float32 of shape (384,), of unit length; None: nothing was searched."""
+    by_words_alone: int = 0
+    """How many of the collections were searched by words and not by meaning, as there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,10 @@ async def retrieve(
 ) -> Retrieval:
     """Find the chunks that bear on a question.
 
-    Whatever either side finds is checked against the database: only chunks of the version their document answers
-    with come back, so a half-indexed, replaced or deleted document never answers. With the vector index down the
-    keywords answer alone (on_failure="allow"), and the result says so.
+    Of more than `MAX_BY_MEANING` collections only so many are searched by meaning. Whatever either side finds is
+    checked against the database: only chunks of the version their document answers with come back, so a
+    half-indexed, replaced or deleted document never answers. With the vector index down the keywords answer alone
+    (on_failure="allow"), and the result says so.
 
     Args:
         actor: whose tenant is searched.
@@ -86,10 +92,16 @@ async def retrieve(
     """
     if not collection_ids or not question.strip():
         return Retrieval((), False, 0.0, 0.0, False, {})
-    (keyword, keyword_ms), vector = await asyncio.gather(
-        _timed(_search_keywords(actor, question, collection_ids, candidates)),
-        _search_vectors(actor, question, collection_ids, candidates),
-    )
+    by_words = _timed(_search_keywords(actor, question, collection_ids, candidates))
+    if len(collection_ids) <= MAX_BY_MEANING:
+        by_meaning = collection_ids
+        (keyword, keyword_ms), vector = await asyncio.gather(
+            by_words, _search_vectors(actor, question, by_meaning, candidates)
+        )
+    else:
+        keyword, keyword_ms = await by_words
+        by_meaning = await _likeliest(actor, keyword, collection_ids)
+        vector = await _search_vectors(actor, question, by_meaning, candidates)
     proposed = dict.fromkeys([chunk_id for chunk_id, _ in (*keyword.hits, *vector.hits)])
     rows, load_ms = await _timed(_load(actor, list(proposed), collection_ids))
     found = _fuse(rows, keyword, dict(vector.hits))
@@ -114,7 +126,15 @@ async def retrieve(
             "load": load_ms,
         },
         embedding=vector.embedding,
+        by_words_alone=len(collection_ids) - len(by_meaning),
     )
+
+
+async def _likeliest(actor: Actor, keyword: KeywordResult, collection_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """The collections to search by meaning: those of the best words first, then the others as they come."""
+    rows = await _load(actor, [chunk_id for chunk_id, _ in keyword.hits], collection_ids)
+    found = (rows[chunk_id].chunk.collection_id for chunk_id, _ in keyword.hits if chunk_id in rows)
+    return list(dict.fromkeys((*found, *collection_ids)))[:MAX_BY_MEANING]
 
 
 def _fuse(

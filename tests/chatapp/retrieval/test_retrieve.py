@@ -156,6 +156,23 @@ async def test_only_the_collections_asked_answer(database: AsyncEngine, chroma: 
     assert both.chunks[0].chunk.text == REPORT[2]
 
 
+async def test_of_too_many_collections_those_of_the_words_are_searched_by_meaning_and_the_rest_by_words_alone(
+    database: AsyncEngine, chroma: str, actor: Actor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("chatapp.retrieval.retrieve.MAX_BY_MEANING", 1)
+    report, handbook = await make_collection(actor), await make_collection(actor)
+    await add_document(actor, report, REPORT)
+    await add_document(actor, handbook, HANDBOOK)
+    found = await retrieve(actor, "What is the office dog called?", collection_ids=[report, handbook])
+
+    assert found.by_words_alone == 1
+    assert found.chunks[0].chunk.text == HANDBOOK[1]
+    assert found.chunks[0].vector_score is not None
+    assert all(chunk.vector_score is None for chunk in found.chunks if chunk.chunk.collection_id == report)
+    whole = await retrieve(actor, "What is the office dog called?", collection_ids=[handbook])
+    assert whole.by_words_alone == 0
+
+
 @pytest.mark.parametrize("question", ["", "  \n"])
 async def test_an_empty_question_finds_nothing(database: AsyncEngine, chroma: str, actor: Actor, question: str):
     collection_id = await make_collection(actor)
