@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
 
 from chatapp.errors import RateLimited, UpstreamError
@@ -92,6 +95,24 @@ async def test_the_addresses_of_one_ipv6_network_are_one_place() -> None:
         with pytest.raises(RateLimited):
             await attempts.count_attempt("ada@example.org", address)
     await attempts.count_attempt("ada@example.org", "2001:db8:1:4::1")
+
+
+async def test_successes_while_what_has_run_out_is_swept_leave_no_error_behind() -> None:
+    attempts.open_attempts("")
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context["message"]))
+
+    async def sign_in(number: int) -> None:
+        await attempts.count_attempt(f"{number}@example.org", "10.0.0.1")
+        await asyncio.sleep(0)
+        await attempts.forget_attempts(f"{number}@example.org", "10.0.0.1")
+
+    for _ in range(10):
+        await asyncio.gather(*(sign_in(number) for number in range(40)))
+    gc.collect()
+
+    await attempts.close_attempts()
+    assert failed == []
 
 
 async def test_without_its_store_nobody_is_let_try() -> None:
