@@ -267,7 +267,8 @@ async def _join(user: UserTable, link: str, new_password: str | None) -> tuple[U
         joining = await users.by_id(tx, user.id)
         if opened is None or opened.place is None or joining is None or not _is_for(opened, joining):
             raise NotSignedIn(one_time_links.GONE)
-        _refuse_password(opened)
+        if not joining.is_platform_admin:
+            _refuse_password(opened)
         if joining.is_password_given and password_hash is None:
             raise InvalidInput("An admin chose your password. To join, choose one of your own.", param="new_password")
         if not await link_rows.use(tx, opened.row.id):

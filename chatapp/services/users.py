@@ -183,7 +183,8 @@ async def update(
     Raises:
         NotPermitted: the actor is no platform admin, or the person is the actor.
         NotFound: there is no such person.
-        Conflict: nobody else is platform admin, or admin of one of their tenants.
+        Conflict: nobody else is platform admin, or admin of one of their tenants; or an admin chose the password of
+            who is to be a platform admin.
     """
     actor.require(Permission.PLATFORM)
     if user_id == actor.user_id:
@@ -199,6 +200,8 @@ async def update(
         changed = {name: value for name, value in given.items() if value is not None and getattr(user, name) != value}
         if (changed.get("is_disabled") or changed.get("is_platform_admin") is False) and platform_admins == [user_id]:
             raise Conflict("This is the only platform admin who can sign in. Make somebody else one first.")
+        if changed.get("is_platform_admin") and user.is_password_given:
+            raise Conflict("An admin chose their password and so knows it. Have them choose their own first.")
         before = {name: getattr(user, name) for name in changed}
         for name, value in changed.items():
             setattr(user, name, value)

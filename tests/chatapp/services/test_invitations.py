@@ -398,6 +398,25 @@ async def test_a_platform_admin_signs_in_with_a_password_everywhere(operator: Ac
     assert found.permissions == {Permission.READ_ADMIN, Permission.ADMIN, Permission.PLATFORM}
 
 
+async def test_a_platform_admin_joins_with_a_password_where_others_may_not(
+    actor: Actor, other_actor: Actor, operator: Actor, set_password: SetPassword
+) -> None:
+    for person in (operator, other_actor):
+        await set_password(person)
+    async with system_transaction() as tx:
+        await tx.session.execute(update(TenantTable).values(has_password_sign_in=False))
+    links = {
+        person.email: await invitations.invite(actor, actor.tenant_id, email=person.email, roles=["member"])
+        for person in (operator, other_actor)
+    }
+
+    joined = await authentication.sign_in(operator.email, PASSWORD, link=token_of(links[operator.email].invite_link))
+    with pytest.raises(NotSignedIn):
+        await authentication.sign_in(other_actor.email, PASSWORD, link=token_of(links[other_actor.email].invite_link))
+
+    assert joined.actor.tenant_id == actor.tenant_id
+
+
 async def test_a_session_of_a_person_no_longer_platform_admin_ends(operator: Actor, set_password: SetPassword) -> None:
     await set_password(operator)
     async with system_transaction() as tx:

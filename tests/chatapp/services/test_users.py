@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted, NotSignedIn, RateLimited
 from chatapp.limits import attempts
-from chatapp.services import authentication, memberships, one_time_links, users
+from chatapp.services import account, authentication, invitations, memberships, one_time_links, users
 from chatapp.settings import Settings
 from tests.fixtures.credentials import SignInAs
 from tests.fixtures.people import MakeActor
@@ -157,6 +157,18 @@ async def test_a_tenant_keeps_an_admin_when_two_are_taken_at_once(
     )
 
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 1, outcomes
+
+
+async def test_nobody_becomes_a_platform_admin_with_a_password_an_admin_knows(operator: Actor, actor: Actor) -> None:
+    added = await invitations.invite(
+        actor, actor.tenant_id, email="new@example.org", roles=["member"], password=PASSWORD
+    )
+    with pytest.raises(Conflict):
+        await users.update(operator, added.id, is_platform_admin=True)
+
+    begun = await authentication.sign_in("new@example.org", PASSWORD)
+    await account.change_password(begun.actor, current_password=PASSWORD, new_password="another-horse-battery")
+    assert (await users.update(operator, added.id, is_platform_admin=True)).is_platform_admin
 
 
 async def test_two_platform_admins_who_demote_each_other_leave_one(operator: Actor, make_actor: MakeActor) -> None:
