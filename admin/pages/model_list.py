@@ -216,6 +216,8 @@ class ShownChange(TypedDict):
     id: str
     model: str
     sentence: str
+    word: str
+    """On the button that goes along with it."""
     fields: list[ShownField]
 
 
@@ -242,7 +244,7 @@ class UpstreamActsState(AdminState, rx.State):
     async def accept(self, subject: str) -> Any:
         """Take it over."""
         await model_catalog.accept(current_actor(), id_of(subject))
-        return [UpstreamState.load, ModelsState.load, rx.toast.success("Taken over. A price holds from now on.")]
+        return [UpstreamState.load, ModelsState.load, rx.toast.success("Done. A new price holds from now on.")]
 
     @rx.event
     async def dismiss(self, subject: str) -> Any:
@@ -263,14 +265,16 @@ def _shown(change: UpstreamChange) -> ShownChange:
     ]
     gone = f"The catalogue no longer lists {change.catalog_name}."
     sentence = gone if change.is_gone else f"Listed as {change.catalog_name}."
-    return ShownChange(id=str(change.id), model=change.model, sentence=sentence, fields=fields)
+    word = "Stop comparing" if change.is_gone else "Take it over"
+    return ShownChange(id=str(change.id), model=change.model, sentence=sentence, word=word, fields=fields)
 
 
 def _written(field: str, value: Any) -> str:
     if value is None or value in ("", [], ()):
         return "nothing"
     if field.endswith("_per_mtok"):
-        return f"${in_dollars(value)}"
+        whole, _, cents = in_dollars(value).partition(".")
+        return f"${whole}.{cents:0<2}"
     if isinstance(value, list | tuple):
         return ", ".join(CAPABILITIES.get(str(each), str(each)) for each in value)
     return f"{value:,} tokens" if isinstance(value, int) else str(value)
@@ -322,7 +326,7 @@ def _change(change: Any) -> rx.Component:
             UpstreamState.can_change,
             rx.el.div(
                 action_button("Keep ours", UpstreamActsState.dismiss(change["id"]), is_primary=False),
-                action_button("Take it over", UpstreamActsState.accept(change["id"])),
+                action_button(change["word"], UpstreamActsState.accept(change["id"])),
                 class_name="upstream-actions",
             ),
         ),

@@ -235,14 +235,14 @@ _ACTIONS = (
 
 def _peek() -> rx.Component:
     return rx.el.div(
-        rx.el.h3("Models it serves"),
+        rx.el.h3("Models it serves, in $ for a million tokens"),
         plain_table(
             ProvidersState.peeked["served"].to(list[dict[str, Any]]),
             label="Models of the provider",
             columns=(
                 Column("name", "Name", "title"),
-                Column("input_micro_usd_per_mtok", "In, $ / M tokens", "money"),
-                Column("output_micro_usd_per_mtok", "Out, $ / M tokens", "money"),
+                Column("input_micro_usd_per_mtok", "In", "money"),
+                Column("output_micro_usd_per_mtok", "Out", "money"),
             ),
             href="/admin/models/{id}",
             nothing="None yet. Add one among the models.",
