@@ -88,7 +88,9 @@ async def test_rules_are_written_put_in_order_tried_and_saved(open_page: OpenPag
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await screenshot(page, "routes-phone")
     await page.get_by_role("button", name="Remove the route").click()
-    await page.get_by_role("alertdialog").get_by_role("button", name="Remove").click()
+    question = page.get_by_role("alertdialog")
+    await question.get_by_role("textbox").fill("The case is closed")
+    await question.get_by_role("button", name="Remove").click()
     await expect(page.get_by_text("The installation's own")).to_be_visible()
     assert await _ask(routed, f"Is there a {word}?") == USUAL
 
