@@ -13,7 +13,8 @@ import time
 from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 20.0
+_TOGETHER = 26
 
 
 async def _ask(url: str, case: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +52,15 @@ async def _ask(url: str, case: dict[str, Any]) -> dict[str, Any]:
 
 async def _main() -> None:
     url, cases = sys.argv[1], json.load(sys.stdin)
-    for outcome in await asyncio.gather(*(_ask(url, case) for case in cases)):
+    places = asyncio.Semaphore(_TOGETHER)
+
+    async def ask(case: dict[str, Any]) -> None:
+        async with places:
+            outcome = await _ask(url, case)
         sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()
+
+    await asyncio.gather(*(ask(case) for case in cases))
 
 
 asyncio.run(_main())

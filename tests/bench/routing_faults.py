@@ -20,7 +20,6 @@ from tests.upstream.server import Upstream
 _TOKENS = 10
 _WHOLE = "".join(f"word{number} " for number in range(1, _TOKENS + 1))
 _AFTER = (0, 4)
-_TOGETHER = 8
 
 
 async def run() -> list[Row]:
@@ -72,27 +71,28 @@ async def _ours(url: str, case: Mapping[str, Any]) -> tuple[str, str]:
 async def _theirs(url: str, cases: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
     program = (await asyncio.to_thread(install_litellm_proxy)).with_name("python")
     found: dict[tuple[str, int], str] = {}
-    for at in range(0, len(cases), _TOGETHER):
-        child = await asyncio.create_subprocess_exec(
-            str(program),
-            "tests/bench/litellm_router.py",
-            url,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        said, _ = await child.communicate(json.dumps(cases[at : at + _TOGETHER]).encode())
-        for line in said.decode().splitlines():
-            if line.startswith('{"fault"'):
-                case = json.loads(line)
-                found[_name(case)] = _outcome(case, case["text"], case["error"])
+    child = await asyncio.create_subprocess_exec(
+        str(program),
+        "tests/bench/litellm_router.py",
+        url,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=64_000_000,
+    )
+    said, _ = await child.communicate(json.dumps(cases).encode())
+    for line in said.decode().splitlines():
+        if line.startswith('{"fault"'):
+            case = json.loads(line)
+            found[_name(case)] = _outcome(case, case["text"], case["error"])
     return found
 
 
 def _outcome(case: Mapping[str, Any], text: str, error: str) -> str:
     if case["fault"] == "huge_event":
-        # Five million characters that belong to the answer: whole is with all of them.
-        return "whole" if not error and text.count("x") >= 5_000_000 else f"error: {error}" if error else "cut, unsaid"
+        # Five million characters: whole is with all of them, or the other model's answer in their place.
+        is_whole = text.count("x") >= 5_000_000 or text == _WHOLE
+        return f"error: {error}" if error else "whole" if is_whole else "cut, unsaid"
     if text == _WHOLE and not error:
         return "whole"
     if text.count("word1 ") > 1:
