@@ -20,7 +20,8 @@ from tests.bench.peers import PeerMissing, litellm_proxy
 from tests.bench.row import Row
 
 NAME = "single_flight"
-_MODEL = "scripted?tokens=20&latency_ms=200"
+_MODEL = "scripted?tokens=20&latency_ms=1000"
+"""As long as a quick model takes: who comes when the answer is complete is no longer in flight with it."""
 _AT_ONCE = 50
 _ROUNDS = 5
 
