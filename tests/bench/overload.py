@@ -92,7 +92,10 @@ async def _peak(gateway: Gateway, seconds: float) -> float:
     async def client(session: aiohttp.ClientSession) -> None:
         nonlocal answered
         while time.perf_counter() < until:
-            answered += (await _ask(session, gateway)).status == 200
+            asked = await _ask(session, gateway)
+            answered += asked.status == 200
+            if asked.retry_after:
+                await asyncio.sleep(float(asked.retry_after))
 
     began = time.perf_counter()
     async with _session(gateway) as session:
