@@ -1,5 +1,5 @@
 /** The one table of the admin section: find, filter, sort, choose, act, look closer. */
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, CircleAlert, Inbox, SearchX } from "lucide-react";
 import { useAddress } from "$/public/external/chatapp/components/app_shell/address.js";
@@ -92,7 +92,8 @@ function useBusy(params, epoch) {
 /** j and k or the arrows go from row to row, space chooses, Enter opens, Escape closes the panel. */
 function useRowKeys({ rows, peekId, canChoose, open, look, toggle, close }) {
   const body = useRef(null);
-  useEffect(() => {
+  // Before it is painted: whoever sees the panel may press a key at once.
+  useLayoutEffect(() => {
     const press = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       const target = event.target;
