@@ -122,15 +122,15 @@ async def test_what_is_searched_and_filtered_stands_in_the_address_and_in_the_fi
 ) -> None:
     page = await audit(open_page)
     await page.get_by_role("button", name="Add a filter").click()
-    await page.get_by_role("menuitem", name="What").click()
-    await page.get_by_role("textbox", name="What has").fill("collection.created")
+    await page.get_by_role("menuitem", name="Action").click()
+    await page.get_by_role("textbox", name="Action has").fill("collection.created")
     await page.get_by_role("button", name="Apply").click()
     await expect(page).to_have_url(re.compile(r"action\.has=collection\.created"))
     await page.get_by_role("button", name="Line").click()
     await expect(page).to_have_url(re.compile("order="))
     await expect(page.locator("table.rows-table[data-busy=false]")).to_be_visible()
     shown = await rows(page).locator(".title-words, .title-link").all_inner_texts()
-    assert set(shown) == {"collection.created"}
+    assert set(shown) == {"Collection created"}
     link = await page.get_by_role("link", name="Download as CSV").get_attribute("href")
     assert link is not None
     answer = await page.context.request.get(link)

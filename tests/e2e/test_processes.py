@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 
-from tests.e2e.product import Product, StartProduct
+from tests.e2e.product import Product, StartProduct, running_product
 
 _GUIDE = b"# Travel\n\nA night in a hotel is paid up to 140 euros.\n\n# Sickness\n\nCall your manager before nine.\n"
 
@@ -104,7 +105,7 @@ async def test_a_killed_parent_leaves_nothing_running(start_product: StartProduc
 
 
 async def test_several_web_workers_share_postgresql_redis_and_chroma(
-    start_product: StartProduct, postgres_server: str, redis_server: str, chroma_url: str
+    built_pages: None, tmp_path: Path, postgres_server: str, redis_server: str, chroma_url: str
 ) -> None:
     import asyncpg
 
@@ -112,13 +113,18 @@ async def test_several_web_workers_share_postgresql_redis_and_chroma(
     connection = await asyncpg.connect(postgres_server)
     await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
-    product = start_product(
-        model="scripted?answer=quote&gap_ms=30",
-        DATABASE_URL=postgres_server.rpartition("/")[0] + f"/{name}",
-        REDIS_URL=redis_server,
-        CHROMA_URL=chroma_url,
-        CHATAPP_WEB_WORKERS="2",
-    )
+    environment = {
+        "DATABASE_URL": postgres_server.rpartition("/")[0] + f"/{name}",
+        "REDIS_URL": redis_server,
+        "CHROMA_URL": chroma_url,
+        "CHATAPP_WEB_WORKERS": "2",
+    }
+    # It ends with the test: a worker that stays would take the jobs of other tests from their Redis.
+    with running_product(tmp_path, "scripted?answer=quote&gap_ms=30", environment) as product:
+        await _ask_both_workers(product)
+
+
+async def _ask_both_workers(product: Product) -> None:
     web = _children(product)["web"]
     assert len(web.children()) == 2
     async with product.client() as client:

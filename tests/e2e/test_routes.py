@@ -52,7 +52,8 @@ async def _add_rule(page: Page, model: str) -> None:
 
 async def test_rules_are_written_put_in_order_tried_and_saved(open_page: OpenPage, routed: Product) -> None:
     word = f"lawsuit{uuid4().hex[:6]}"
-    await _ask(routed, f"Is there a {word}?")
+    # Other tests ask this installation too, and may have chosen another default.
+    usual = await _ask(routed, f"Is there a {word}?")
     page = await open_page("/admin/routes", product=routed)
     await expect(page.get_by_text("No rules: every question goes to the default.")).to_be_visible()
 
@@ -83,7 +84,7 @@ async def test_rules_are_written_put_in_order_tried_and_saved(open_page: OpenPag
     await page.get_by_role("button", name="Save the route").click()
     await expect(page.get_by_text("Version 1", exact=True)).to_be_visible()
     assert await _ask(routed, f"Is there a {word}?") == "extractive"
-    assert await _ask(routed, "Is there anything else?") == USUAL
+    assert await _ask(routed, "Is there anything else?") == usual
 
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await screenshot(page, "routes-phone")
@@ -92,7 +93,7 @@ async def test_rules_are_written_put_in_order_tried_and_saved(open_page: OpenPag
     await question.get_by_role("textbox").fill("The case is closed")
     await question.get_by_role("button", name="Remove").click()
     await expect(page.get_by_text("The installation's own")).to_be_visible()
-    assert await _ask(routed, f"Is there a {word}?") == USUAL
+    assert await _ask(routed, f"Is there a {word}?") == usual
 
 
 async def test_examples_of_intents_are_pasted_tried_and_asked_for_by_a_rule(
