@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from chatapp.domain import PromptMessage, Usage
+from chatapp.domain import PromptMessage
 from chatapp.errors import UpstreamError
 from chatapp.pipeline.follow_up import carry_over
-from chatapp.pipeline.gauge import likely_text_tokens, likely_tokens
 from chatapp.pipeline.history import fit_history
 from chatapp.pipeline.tokens import clip_to_tokens
 from chatapp.pipeline.turn import Turn
-from chatapp.pipeline.upstream import asked_alone
+from chatapp.pipeline.upstream import whole_text
 from chatapp.providers.base import ProviderRequest
 
 _SECONDS = 8.0
@@ -42,7 +41,7 @@ async def rewrite(turn: Turn) -> Turn:
     request = _request(turn)
     try:
         async with asyncio.timeout(_SECONDS):
-            text, usage = await turn.stop.watch(_ask(turn, request))
+            text, usage = await turn.stop.watch(whole_text(turn, request))
     except (TimeoutError, UpstreamError):
         return replace(turn, standalone_question=await carry_over(questions, turn.question))
     standalone = clip_to_tokens(" ".join(text.split()), _MAX_TOKENS) or turn.question
@@ -56,15 +55,3 @@ def _request(turn: Turn) -> ProviderRequest:
     asked = "\n".join(filter(None, lines)) + f"\n\nLast question: {turn.question}"
     messages = (PromptMessage("system", _PROMPT), PromptMessage("user", asked))
     return ProviderRequest(turn.deployment.provider_model, messages, {"max_tokens": _MAX_TOKENS, "temperature": 0})
-
-
-async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
-    pieces: list[str] = []
-    usage: Usage | None = None
-    async with asked_alone(turn, turn.deployment, request) as stream:
-        async for delta in stream:
-            pieces.append(delta.text)
-            usage = delta.usage or usage
-    text = "".join(pieces)
-    sent = likely_tokens(request.model, [message.content for message in request.messages])
-    return text, usage or Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)

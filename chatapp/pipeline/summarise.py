@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from chatapp.domain import PromptMessage, Span, Usage
+from chatapp.domain import PromptMessage, Span
 from chatapp.errors import AppError, UpstreamError
-from chatapp.pipeline.gauge import MESSAGE_TOKENS, likely_text_tokens, likely_tokens, max_prompt_tokens, measure
+from chatapp.pipeline.gauge import MESSAGE_TOKENS, max_prompt_tokens, measure
 from chatapp.pipeline.tokens import clip_to_tokens
 from chatapp.pipeline.turn import Turn
-from chatapp.pipeline.upstream import asked_alone
+from chatapp.pipeline.upstream import whole_text
 from chatapp.providers.base import ProviderRequest
 from chatapp.routing.breaker import BreakerState, breaker_of
 from chatapp.store import turns
@@ -58,7 +58,7 @@ async def summarise(turn: Turn, history_tokens: int) -> Turn:
     request = await _request(turn, older)
     try:
         async with asyncio.timeout(_SECONDS):
-            text, usage = await turn.stop.watch(_ask(turn, request))
+            text, usage = await turn.stop.watch(whole_text(turn, request))
     except (TimeoutError, UpstreamError) as error:
         code = error.code if isinstance(error, AppError) else "provider_timeout"
         return _with_span(turn, began, {"turns": older, "outcome": "failed", "error": code})
@@ -118,18 +118,6 @@ async def _request(turn: Turn, older: int) -> ProviderRequest:
         said = [clip_to_tokens(text, share) if size > share else text for text, size in zip(said, sizes, strict=True)]
     messages = (PromptMessage("system", _PROMPT), PromptMessage("user", "\n\n".join(said)))
     return ProviderRequest(turn.deployment.provider_model, messages)
-
-
-async def _ask(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
-    pieces: list[str] = []
-    usage: Usage | None = None
-    async with asked_alone(turn, turn.deployment, request) as stream:
-        async for delta in stream:
-            pieces.append(delta.text)
-            usage = delta.usage or usage
-    text = "".join(pieces)
-    sent = likely_tokens(request.model, [message.content for message in request.messages])
-    return text, usage or Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)
 
 
 def _with_span(turn: Turn, began_ms: float, attributes: dict[str, Any]) -> Turn:

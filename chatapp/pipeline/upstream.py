@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from chatapp.cache import single_flight
+from chatapp.domain import Usage
 from chatapp.errors import TooManyInFlight
 from chatapp.limits.concurrency import ProviderLimit, needs_no_place, provider_place
 from chatapp.limits.fair_queue import Claim
 from chatapp.limits.places import OnWait
+from chatapp.pipeline.gauge import likely_text_tokens, likely_tokens
 from chatapp.pipeline.turn import Turn
 from chatapp.providers.base import Delta, ProviderRequest
 from chatapp.routing.route import Deployment
@@ -77,6 +79,26 @@ async def asked_alone(
             except TooManyInFlight as error:
                 raise NoFreePlace(retry_after_seconds=error.retry_after_seconds) from error
         yield await stack.enter_async_context(aclosing(deployment.provider.stream(request)))
+
+
+async def whole_text(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
+    """Put a request to who is asked first, for the turn itself and not for its readers.
+
+    Returns:
+        the text and its tokens, counted here where the provider reports none.
+
+    Raises:
+        UpstreamError: it failed, or has no place in time.
+    """
+    pieces: list[str] = []
+    usage: Usage | None = None
+    async with asked_alone(turn, turn.deployment, request) as stream:
+        async for delta in stream:
+            pieces.append(delta.text)
+            usage = delta.usage or usage
+    text = "".join(pieces)
+    sent = likely_tokens(request.model, [message.content for message in request.messages])
+    return text, usage or Usage(sent, likely_text_tokens(request.model, text), is_estimated=True)
 
 
 class _Reader:
