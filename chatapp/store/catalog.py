@@ -39,13 +39,6 @@ async def find_default(tx: Transaction) -> tuple[ModelTable, ProviderTable] | No
     return found[0] if found else None
 
 
-async def find_of_kind(tx: Transaction, kind: str) -> tuple[ModelTable, ProviderTable] | None:
-    """The oldest model in use whose provider is of that kind."""
-    query = _in_use().where(col(ProviderTable.kind) == kind).order_by(col(ModelTable.created_at), col(ModelTable.id))
-    found = await _priced(tx, query.limit(1))
-    return found[0] if found else None
-
-
 async def list_providers(tx: Transaction) -> Sequence[ProviderTable]:
     """Every provider, in use or not, oldest first."""
     return (await tx.session.execute(select(ProviderTable).order_by(col(ProviderTable.created_at)))).scalars().all()

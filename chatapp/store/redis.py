@@ -141,28 +141,6 @@ async def subscription(channel: str) -> AsyncIterator[AsyncIterator[str]]:
         yield messages()
 
 
-async def put_report(key: str, text: str, *, seconds: float) -> None:
-    """Keep a text for so long, in the place of the one before.
-
-    Raises:
-        RedisUnavailable: Redis cannot be reached, was too slow or refused.
-    """
-    with translated():
-        await _bounded(_redis().set(key, text, px=int(seconds * 1000)))
-
-
-async def find_reports(prefix: str) -> list[str]:
-    """The texts kept under keys with this beginning.
-
-    Raises:
-        RedisUnavailable: Redis cannot be reached, was too slow or refused.
-    """
-    with translated():
-        keys = [key async for key in _redis().scan_iter(match=f"{prefix}*", count=1_000)]
-        found: Any = await _bounded(_redis().mget(keys)) if keys else []
-    return [text.decode() for text in found if text is not None]
-
-
 def _redis() -> Redis:
     if _Client.redis is None:
         raise RuntimeError("Redis is not open: run inside the lifespan with REDIS_URL set")
