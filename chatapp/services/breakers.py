@@ -16,13 +16,13 @@ from chatapp.services import breaker_watch, catalog, routes
 from chatapp.services.list_page import ListPage
 from chatapp.store import audit, breakers
 from chatapp.store.database import Transaction, transaction
+from chatapp.store.listing import page_size
 from chatapp.store.tables import BreakerDrillTable, BreakerTable
 
 MAX_DRILL_MINUTES = 60
 MAX_REASON_CHARACTERS = 300
 STATES = ("closed", "half_open", "open", "drill", "unasked")
 """From the best to the worst; `unasked`: no process has sent anything there since it began."""
-_MAX_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,17 +307,9 @@ def _page(views: list[BreakerView], wanted: Mapping[str, str]) -> ListPage[Break
     if (by := _ORDERS.get(order.removeprefix("-"))) is None:
         raise InvalidInput(f"Order by one of these: {', '.join(_ORDERS)}.", param="order")
     views = sorted(sorted(views, key=_ORDERS["id"]), key=by, reverse=order.startswith("-"))
-    limit = _limit(wanted.get("limit", ""))
+    limit = page_size(wanted.get("limit", ""))
     ids = [view.id for view in views]
     start = ids.index(wanted["after"]) + 1 if wanted.get("after") in ids else 0
     shown = views[start : start + limit]
     has_more = start + limit < len(views)
     return ListPage(shown, shown[-1].id if has_more else None, len(views), is_total_exact=True)
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return 50
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_LIMIT):
-        raise InvalidInput(f"limit is a number from 1 to {_MAX_LIMIT:,}.", param="limit")
-    return int(text)

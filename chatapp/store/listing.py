@@ -113,7 +113,7 @@ async def find(
         InvalidInput: an unknown field, or a value that does not fit its kind; `param` names it.
     """
     conditions = _conditions(listing, wanted)
-    limit = _limit(wanted.get("limit", ""))
+    limit = page_size(wanted.get("limit", ""))
     descending = (name := wanted.get("order") or listing.order).startswith("-")
     key = listing.field(name.removeprefix("-"), param="order")
     if not key.is_sorted:
@@ -144,7 +144,15 @@ async def _count(tx: Transaction, filtered: Select[Any], identity: Any) -> int:
     return (await tx.session.execute(select(func.count()).select_from(inner))).scalar_one()
 
 
-def _limit(text: str) -> int:
+def page_size(text: str) -> int:
+    """How many rows a page has.
+
+    Args:
+        text: `limit` as the address has it; empty: as many as usual.
+
+    Raises:
+        InvalidInput: it is no number, or out of range.
+    """
     if not text:
         return DEFAULT_LIMIT
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
