@@ -81,6 +81,19 @@ async def asked_alone(
         yield await stack.enter_async_context(aclosing(deployment.provider.stream(request)))
 
 
+async def tell_wait(turn: Turn, why: str, number: int) -> None:
+    """Tell a turn's readers that it waits.
+
+    Args:
+        turn: which.
+        why: a sentence.
+        number: how many are served before it, itself included.
+    """
+    place = "next" if number == 1 else f"number {number:,}"
+    text = f"{why} Your question is {place}."
+    await turn.writer.emit("status", {"stage": "wait", "text": text, "position": number})
+
+
 async def whole_text(turn: Turn, request: ProviderRequest) -> tuple[str, Usage]:
     """Put a request to who is asked first, for the turn itself and not for its readers.
 
@@ -112,7 +125,5 @@ class _Reader:
     async def tell(self, number: int) -> None:
         if not self.is_there:
             return
-        place = "next" if number == 1 else f"number {number:,}"
-        text = f"{self._deployment.model} has much to do. Your question is {place}."
         with contextlib.suppress(Superseded):
-            await self._turn.writer.emit("status", {"stage": "wait", "text": text, "position": number})
+            await tell_wait(self._turn, f"{self._deployment.model} has much to do.", number)

@@ -10,7 +10,7 @@ from chatapp.domain import Actor
 from chatapp.limits import concurrency
 from chatapp.limits.fair_queue import Claim, Lane
 from chatapp.pipeline.turn import Turn
-from chatapp.pipeline.upstream import claim_of, provider_limit
+from chatapp.pipeline.upstream import claim_of, provider_limit, tell_wait
 from chatapp.routing.route import Route
 from chatapp.services import load, tenant_limits
 from chatapp.settings import Settings
@@ -91,9 +91,7 @@ async def place(turn: Turn) -> AsyncIterator[float]:
     """
 
     async def tell(number: int) -> None:
-        place = "next" if number == 1 else f"number {number:,}"
-        text = f"Many people are asking. Your question is {place}."
-        await turn.writer.emit("status", {"stage": "wait", "text": text, "position": number})
+        await tell_wait(turn, "Many people are asking.", number)
 
     of_tenant = await tenant_limits.places_of(turn.actor)
     async with concurrency.turn_place(claim_of(turn), of_tenant=of_tenant, on_wait=tell) as seconds:
