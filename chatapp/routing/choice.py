@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chatapp.routing.balance import Balance, arrange
@@ -106,5 +106,9 @@ class Choice:
         return replace(rungs[0], above=tuple(rungs[1:]))
 
     def _deployments(self, names: Sequence[str]) -> tuple[Deployment, ...]:
-        found = (self.served[name] for name in dict.fromkeys(names) if name in self.served)
-        return tuple(each for model in found for each in arrange(model.deployments, model.balance))
+        return in_turn(self.served[name] for name in dict.fromkeys(names) if name in self.served)
+
+
+def in_turn(models: Iterable[ServedModel]) -> tuple[Deployment, ...]:
+    """Every place of the models, each model's own places in the order its work is shared."""
+    return tuple(each for model in models for each in arrange(model.deployments, model.balance))

@@ -16,8 +16,8 @@ from chatapp.providers import make_provider, public_catalog
 from chatapp.providers.base import ProviderConfig
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
-from chatapp.routing.balance import Balance, arrange
-from chatapp.routing.choice import ServedModel
+from chatapp.routing.balance import Balance
+from chatapp.routing.choice import ServedModel, in_turn
 from chatapp.routing.facts import ASKED_BY_NAME
 from chatapp.routing.route import Deployment, Route, price_micro_usd
 from chatapp.settings import Settings, get_settings
@@ -123,8 +123,7 @@ def _route(models: InUse, names: Sequence[str], *, reason: str, version: int = 0
     served = models.served(dict.fromkeys(names)).values()
     if not served:
         raise NotFound("No model is in use. An admin has to add one.", param="model")
-    places = tuple(each for model in served for each in arrange(model.deployments, model.balance))
-    return Route(places, reason=reason, version=version)
+    return Route(in_turn(served), reason=reason, version=version)
 
 
 @dataclass(frozen=True, slots=True)
