@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chatapp.domain import Actor, Permission, utc_now
-from chatapp.errors import InvalidInput
+from chatapp.errors import InvalidInput, NotFound
 from chatapp.store import audit, feedback, turns
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.tables import FeedbackTable
@@ -67,7 +67,7 @@ async def rate(
         raise InvalidInput("A rating is up, down or null.", param="rating")
     async with transaction(actor) as tx:
         # Of two ratings that come at once the second must find the first's row.
-        await turns.lock_own(tx, trace_id)
+        await _lock_answer(tx, trace_id)
         row = await feedback.find(tx, actor, trace_id)
         if rating is None:
             if row is not None:
@@ -76,6 +76,14 @@ async def rate(
             return FeedbackView(trace_id, None, (), "")
         await _write(tx, actor, row, view)
     return view
+
+
+async def _lock_answer(tx: Transaction, trace_id: UUID) -> None:
+    try:
+        await turns.lock_own(tx, trace_id)
+    except NotFound as error:
+        # The caller gave a trace's id, and knows of no turn.
+        raise NotFound(error.message, param="trace_id") from error
 
 
 async def _write(tx: Transaction, actor: Actor, row: FeedbackTable | None, view: FeedbackView) -> None:

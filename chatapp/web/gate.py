@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import posixpath
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from chatapp.services import authentication
 from chatapp.settings import Settings
 from chatapp.web.auth import client_address, cookie_name
 from chatapp.web.errors import error_body
+from chatapp.web.headers import served_path
 from chatapp.web.origin import is_own_origin, safe_local_path
 from chatapp.web.reflex_internals import NO_SOCKET_COOKIE, SOCKET_PATH, TOKEN_PARAMETER
 
@@ -108,14 +108,14 @@ class Gate:
         if target is not None:
             await RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
-        if not path.endswith("/") and not _is_file(_place(path)):
+        if not path.endswith("/") and not _is_file(served_path(path)):
             # The static files live in folders; their server would answer with an absolute address, which is wrong
             # behind a proxy that speaks https for us.
             scope = {**scope, "path": path + "/", "raw_path": quote(path + "/").encode("ascii")}
         await self._app(scope, receive, _without_socket(send) if _is_below(path, SIGN_IN_PATH) else send)
 
     def _target(self, actor: Actor | None, path: str, query: str) -> str | None:
-        place = _place(path).removesuffix("/index.html").removesuffix(".html") or "/"
+        place = served_path(path).removesuffix("/index.html").removesuffix(".html") or "/"
         if _is_below(place, SIGN_IN_PATH):
             # With a query the page has something to say: a link to redeem, or why sign-in failed.
             return "/" if actor is not None and not query else None
@@ -166,15 +166,10 @@ def tab_token(token: str, actor: Actor, secret_key: str) -> str:
 
 def is_page(method: str, path: str) -> bool:
     """Whether a request asks for a page rather than for data or a file."""
-    place = _place(path)
+    place = served_path(path)
     if method not in {"GET", "HEAD"} or any(_is_below(place, prefix) for prefix in _NOT_PAGES):
         return False
     return not _is_file(place) or place.endswith(".html")
-
-
-def _place(path: str) -> str:
-    """An address as whoever serves the files reads it: `/assets/../admin` and `/admin/.` are the admin section."""
-    return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
 def _is_file(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import posixpath
 import re
 from pathlib import Path
 
@@ -134,11 +135,16 @@ def uploaded_file_headers(*, is_inline: bool) -> dict[str, str]:
     }
 
 
+def served_path(path: str) -> str:
+    """An address as whoever serves the files reads it: `/assets/../admin` and `/admin/.` are the admin section."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
 def _caching(path: str, status: int, content_type: str) -> str:
-    if path.startswith(_IMMUTABLE_PREFIX) and status == 200:
+    served = served_path(path)
+    # Files go by what is served, routes by what was asked for: what either would keep to itself is kept by nobody.
+    if path.startswith(_PRIVATE_PREFIXES) or served.startswith(_PRIVATE_PREFIXES):
+        return "no-cache" if content_type.startswith("text/html") else "private, no-store"
+    if served.startswith(_IMMUTABLE_PREFIX) and status == 200:
         return "public, max-age=31536000, immutable"
-    if content_type.startswith("text/html"):
-        return "no-cache"
-    if path.startswith(_PRIVATE_PREFIXES):
-        return "private, no-store"
     return "no-cache"

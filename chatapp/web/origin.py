@@ -13,7 +13,8 @@ def is_own_origin(origin: str | None, *, host: str | None, settings: Settings) -
     """Whether an `Origin` header names this installation.
 
     A browser sends `Origin` with every unsafe request and every socket, so a missing one is refused too: programs
-    authenticate with a key, which no browser sends by itself.
+    authenticate with a key, which no browser sends by itself. Where people come over https, a page that came over http
+    may have been changed on its way and is none of ours.
 
     Args:
         origin: the header's value.
@@ -25,7 +26,8 @@ def is_own_origin(origin: str | None, *, host: str | None, settings: Settings) -
     if origin.rstrip("/") in settings.allowed_origins:
         return True
     parts = urlsplit(origin)
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc == host
+    schemes = {"https"} if settings.is_https else {"http", "https"}
+    return parts.scheme in schemes and bool(parts.netloc) and parts.netloc == host
 
 
 def safe_local_path(path: str | None) -> str:

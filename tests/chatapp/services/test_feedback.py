@@ -74,8 +74,9 @@ async def test_ratings_that_come_at_once_leave_one(actor: Actor, is_service: boo
 async def test_only_ones_own_answers_can_be_rated(actor: Actor, other_actor: Actor, make_actor: MakeActor) -> None:
     answer = await add_answer(actor)
     for stranger in (other_actor, await make_actor(tenant=actor.tenant_id)):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound) as refusal:
             await feedback.rate(stranger, answer, rating="up")
+        assert refusal.value.param == "trace_id"
 
 
 async def test_unknown_reasons_and_ratings_are_refused(actor: Actor) -> None:

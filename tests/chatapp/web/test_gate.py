@@ -167,6 +167,17 @@ def test_origins_of_our_own(settings) -> None:
     assert not is_own("http://", host="")
 
 
+def test_a_page_that_came_over_http_is_none_of_ours_where_people_come_over_https(settings: Settings) -> None:
+    def is_own(origin: str, settings: Settings) -> bool:
+        return is_own_origin(origin, host="other.example.org", settings=settings)
+
+    over_https = settings.model_copy(update={"public_url": "https://chat.example.org"})
+    assert is_own("https://other.example.org", over_https)
+    assert not is_own("http://other.example.org", over_https)
+    assert is_own("http://other.example.org", settings)
+    assert is_own("https://other.example.org", settings)  # a proxy speaks it for us
+
+
 @pytest.mark.parametrize("path", [None, "", "c", "//x", "/\\x", "/a\tb", "/a\x7fb", "/a b", "https://x", "/sign-in?x"])
 def test_ways_that_lead_elsewhere_lead_home(path: str | None) -> None:
     assert safe_local_path(path) == "/"

@@ -36,6 +36,10 @@ async def headers_of(
     [
         ("/assets/index-abc123.js", "text/javascript", 200, "public, max-age=31536000, immutable"),
         ("/assets/index-gone.js", "text/plain", 404, "no-cache"),
+        ("/assets/%2e%2e/favicon.svg", "image/svg+xml", 200, "no-cache"),
+        ("/assets/..%2fadmin/", "text/html", 200, "no-cache"),
+        ("/assets/%2e%2e/v1/files", "application/json", 200, "private, no-store"),
+        ("/v1/%2e%2e/assets/index-abc123.js", "text/javascript", 200, "private, no-store"),
         ("/", "text/html; charset=utf-8", 200, "no-cache"),
         ("/c/1/", "text/html", 200, "no-cache"),
         ("/v1/files", "application/json", 200, "private, no-store"),
