@@ -11,6 +11,7 @@ from typing import Literal
 
 from chatapp.errors import AppError, Misconfigured, UpstreamError
 from chatapp.retrieval import embedder, vector_index
+from chatapp.services.installation import SET_UP_MODEL_DIR
 from chatapp.settings import Settings
 from chatapp.store import redis, schema
 from chatapp.store.database import engine
@@ -157,7 +158,16 @@ def _data_folder(settings: Settings) -> Finding:
 def _model(settings: Settings) -> Finding:
     if embedder.is_prepared(settings.effective_model_dir):
         return Finding("embedding model", "ok", f"prepared in {settings.effective_model_dir}")
-    return Finding("embedding model", "wrong", "not prepared", "Run `python -m chatapp prepare`; `serve` does it too.")
+    folder = settings.effective_model_dir.absolute()
+    if settings.model_dir is None and embedder.is_prepared(SET_UP_MODEL_DIR):
+        text = f"`make run` uses the one in {SET_UP_MODEL_DIR}; there is none in {folder}"
+        advice = (
+            f"Set CHATAPP_MODEL_DIR to {SET_UP_MODEL_DIR} for commands without `make`, or run "
+            "`python -m chatapp prepare`; `serve` does it too."
+        )
+        return Finding("embedding model", "warning", text, advice)
+    advice = "Run `python -m chatapp prepare`; `serve` does it too."
+    return Finding("embedding model", "wrong", f"not prepared in {folder}", advice)
 
 
 async def _database() -> Finding:

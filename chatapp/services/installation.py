@@ -30,6 +30,8 @@ _MIN_SECRET_CHARACTERS = 32
 _KNOWN_SECRETS = ("changeme", "change-me", "change_me", "secret", "password", "example", "default", "your-secret")
 _SAMPLE_COLLECTION = "Using this product"
 _PROJECT = Path(__file__).parents[2]
+SET_UP_MODEL_DIR = _PROJECT / ".data" / "models"
+"""Where `make run` keeps the embedding model, wherever the data folder is; as `deploy/setup.py` has it."""
 
 
 @dataclass(frozen=True, slots=True)

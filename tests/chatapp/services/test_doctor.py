@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -56,3 +58,19 @@ async def test_a_good_installation_has_only_good_findings(chroma_url: str, setti
         await schema.migrate()
         findings = await doctor.examine(settings)
     assert [finding for finding in findings if finding.level == "wrong"] == []
+
+
+@pytest.mark.parametrize("is_set_up", [True, False])
+async def test_the_model_that_make_run_uses_is_told_where_the_data_folder_has_none(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, embedding_model: None, tmp_path: Path, is_set_up: bool
+) -> None:
+    prepared, elsewhere = settings.effective_model_dir, tmp_path / "elsewhere"
+    monkeypatch.setattr(doctor, "SET_UP_MODEL_DIR", prepared if is_set_up else tmp_path / "nowhere")
+    moved = settings.model_copy(update={"model_dir": None, "data_dir": elsewhere})
+    elsewhere.mkdir()
+    async with lifespan.running(settings, role="command"):
+        findings = {finding.subject: finding for finding in await doctor.examine(moved)}
+    model = findings["embedding model"]
+    assert model.level == ("warning" if is_set_up else "wrong")
+    assert str(elsewhere / "models") in model.text
+    assert (str(prepared) in model.advice) is is_set_up
