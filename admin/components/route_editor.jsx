@@ -12,7 +12,7 @@ const CLIMBS = [
   ["low_support", "most of what it cites is not carried by its sources: it is shown only when it passed"],
   ["asked_again", "the same question is answered once more: it begins a rung higher"],
 ];
-const partOf = ({ rules, default: name, fallbacks, ladder, escalate_on, when_too_long }) => ({ rules, default: name, fallbacks, ladder, escalate_on, when_too_long });
+const partOf = ({ rules, default: name, fallbacks, ladder, escalate_on, when_too_long, when_named_fails }) => ({ rules, default: name, fallbacks, ladder, escalate_on, when_too_long, when_named_fails });
 
 function moved(items, from, to) {
   const next = [...items];
@@ -90,6 +90,13 @@ export function RouteEditor({ route, epoch, models, intents, canChange, preview,
           <select className="field" value={draft.when_too_long} disabled={!canChange} onChange={(event) => set({ when_too_long: event.target.value })}>
             <option value="fit">is made to fit: weak passages are dropped, old turns summed up</option>
             <option value="refuse">is refused, with a sentence that says so</option>
+          </select>
+        </label>
+        <label className="route-part">
+          <span>A model asked for by name that fails</span>
+          <select className="field" value={draft.when_named_fails} disabled={!canChange} onChange={(event) => set({ when_named_fails: event.target.value })}>
+            <option value="fall_back">is stood in for by the fallbacks, the default and what quotes the documents</option>
+            <option value="say_so">is not stood in for: people are told to try again</option>
           </select>
         </label>
       </div>

@@ -23,6 +23,7 @@ class ShownRoute(TypedDict):
     ladder: list[str]
     escalate_on: list[str]
     when_too_long: str
+    when_named_fails: str
     version: int
 
 

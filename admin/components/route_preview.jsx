@@ -17,6 +17,7 @@ function lines(route) {
     ["Ladder", list(route.ladder)],
     ["Climbs after", route.escalate_on.map((name) => CLIMBS[name] ?? name).sort().join(", ") || "nothing"],
     ["Too long", route.when_too_long === "refuse" ? "refuse" : "make it fit"],
+    ["Named and failing", route.when_named_fails === "say_so" ? "say so" : "fall back"],
   ]);
 }
 

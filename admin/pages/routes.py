@@ -44,7 +44,14 @@ class RouteState(AdminState, rx.State):
     """The route as it is."""
 
     route: ShownRoute = ShownRoute(
-        rules=[], default="", fallbacks=[], ladder=[], escalate_on=[], when_too_long="fit", version=0
+        rules=[],
+        default="",
+        fallbacks=[],
+        ladder=[],
+        escalate_on=[],
+        when_too_long="fit",
+        when_named_fails="fall_back",
+        version=0,
     )
     models: list[ModelName] = []
     version: str = ""

@@ -85,8 +85,9 @@ def note_end(key: str, seconds_to_first_text: float | None) -> None:
 
 def arrange(deployments: Sequence[Deployment], balance: Balance) -> tuple[Deployment, ...]:
     """Equal deployments in the order in which to ask them now."""
-    if len(deployments) > 1:
-        deployments = _ORDERS[balance](deployments)
+    if len(deployments) == 1:
+        return tuple(deployments)
+    deployments = _ORDERS[balance](deployments)
     return tuple(sorted(deployments, key=lambda each: breaker_of(each.key).state is BreakerState.OPEN))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chatapp.routing.balance import Balance, arrange
 from chatapp.routing.facts import Fact, Facts
 from chatapp.routing.intents import IntentExamples
-from chatapp.routing.route import Deployment, Escalation, Route, WhenTooLong
+from chatapp.routing.route import Deployment, Escalation, Route, WhenNamedFails, WhenTooLong
 from chatapp.routing.rules import Decision, Rule, decide, needs, waits_for_search
 
 _CLIMBS_AFTERWARDS = frozenset({Escalation.INVALID_OUTPUT, Escalation.LOW_SUPPORT})
@@ -54,12 +54,14 @@ class Choice:
     """By name, everybody who could be asked and can answer in the form wanted. Who is left out is passed over."""
     rules: tuple[Rule, ...] = ()
     fallbacks: tuple[str, ...] = ()
-    """Asked in turn behind the model chosen; behind a model asked for by name, nobody is."""
+    """Asked in turn behind the model chosen."""
     ladder: Ladder = Ladder()
     examples: IntentExamples | None = None
     """For rules that ask for an intent."""
     version: int = 0
     when_too_long: WhenTooLong = "fit"
+    when_named_fails: WhenNamedFails = "fall_back"
+    """Whether the fallbacks stand behind a model asked for by name, too."""
 
     def needs(self, requested_model: str) -> frozenset[Fact]:
         """The facts that are asked for."""
@@ -82,7 +84,8 @@ class Choice:
         return replace(route, facts=facts, choice=self if is_open else None)
 
     def _named(self, decision: Decision) -> Route:
-        return Route(self._deployments([decision.model]), decision.reason, when_too_long=self.when_too_long)
+        others = self.fallbacks if self.when_named_fails == "fall_back" else ()
+        return Route(self._deployments([decision.model, *others]), decision.reason, self.version, self.when_too_long)
 
     def _chosen(self, decision: Decision) -> Route:
         first = self.ladder.first(decision.model)
@@ -106,9 +109,5 @@ class Choice:
         return replace(rungs[0], above=tuple(rungs[1:]))
 
     def _deployments(self, names: Sequence[str]) -> tuple[Deployment, ...]:
-        return in_turn(self.served[name] for name in dict.fromkeys(names) if name in self.served)
-
-
-def in_turn(models: Iterable[ServedModel]) -> tuple[Deployment, ...]:
-    """Every place of the models, each model's own places in the order its work is shared."""
-    return tuple(each for model in models for each in arrange(model.deployments, model.balance))
+        models = (self.served[name] for name in dict.fromkeys(names) if name in self.served)
+        return tuple(each for model in models for each in arrange(model.deployments, model.balance))

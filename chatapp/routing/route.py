@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 WhenTooLong = Literal["fit", "refuse"]
 """`fit` drops weak sources and summarises old turns; `refuse` says that it is too long."""
 
+WhenNamedFails = Literal["fall_back", "say_so"]
+"""What is done where a model asked for by name fails: the fallbacks answer, or it is said and nobody else is asked."""
+
 
 class Escalation(StrEnum):
     """Why an answer is asked of the next rung of a ladder."""

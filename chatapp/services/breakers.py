@@ -12,7 +12,7 @@ from chatapp.domain import Actor, Permission, utc_now
 from chatapp.errors import InvalidInput, NotFound
 from chatapp.routing.breaker import BreakerState
 from chatapp.routing.route import Route
-from chatapp.services import breaker_watch, catalog, routes
+from chatapp.services import breaker_watch, routes
 from chatapp.services.list_page import ListPage
 from chatapp.store import audit, breakers
 from chatapp.store.database import Transaction, transaction
@@ -128,12 +128,10 @@ async def effect_of_drill(actor: Actor, deployment: str) -> DrillEffect:
     actor.require(Permission.READ_ADMIN)
     async with transaction(actor, readonly=True) as tx:
         _, models = await _require_deployment(tx, deployment)
-    settings = await routes.get(actor)
-    names = [name for name in dict.fromkeys((settings.default, *settings.fallbacks)) if name]
-    auto = await catalog.resolve_all(actor, names, reason="", version=0)
+    auto = await routes.without_rules(actor)
     sentences = [f"Where the choice is left to the route: {_instead(auto, deployment)}"]
     for model in models:
-        named = await catalog.resolve(actor, model)
+        named = await routes.without_rules(actor, model)
         sentences.append(f"Who asks for {model} by name: {_instead(named, deployment)}")
     return DrillEffect(deployment, models, tuple(sentences))
 

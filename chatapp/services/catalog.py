@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
 from chatapp.domain import Actor, Permission, Usage
-from chatapp.errors import NotFound, UpstreamError
+from chatapp.errors import UpstreamError
 from chatapp.outbound import Reach
 from chatapp.providers import make_provider, public_catalog
 from chatapp.providers.base import ProviderConfig
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.routing.balance import Balance
-from chatapp.routing.choice import ServedModel, in_turn
-from chatapp.routing.facts import ASKED_BY_NAME
-from chatapp.routing.route import Deployment, Route, price_micro_usd
+from chatapp.routing.choice import ServedModel
+from chatapp.routing.route import Deployment, price_micro_usd
 from chatapp.settings import Settings, get_settings
 from chatapp.store import catalog, deployments
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -88,44 +87,6 @@ def _view(model: ModelTable, provider: ProviderTable) -> ModelView:
     )
 
 
-async def resolve(actor: Actor, name: str) -> Route:
-    """Who serves a model; for `auto` what it means without a route, with the built-in model, which quotes, behind it.
-
-    Args:
-        actor: who asks.
-        name: our name of a model, or `auto`; empty means `auto`.
-
-    Raises:
-        NotFound: there is no such model in use.
-        ProviderRejected: its provider is of a kind this installation does not have.
-    """
-    async with transaction(actor, readonly=True) as tx:
-        models = await InUse.read(tx)
-    if name in {"", AUTO}:
-        return _route(models, [models.default, models.last_resort], reason="auto: the default model")
-    if name not in models.models:
-        raise NotFound(f"There is no model named “{name}”. `GET /v1/models` lists them.", param="model")
-    return _route(models, [name], reason=ASKED_BY_NAME)
-
-
-async def resolve_all(actor: Actor, names: Sequence[str], *, reason: str, version: int) -> Route:
-    """A route over these models in order, the built-in model behind them; those no longer in use are left out.
-
-    Raises:
-        NotFound: nothing at all is in use.
-    """
-    async with transaction(actor, readonly=True) as tx:
-        models = await InUse.read(tx)
-    return _route(models, [*names, models.last_resort], reason=reason, version=version)
-
-
-def _route(models: InUse, names: Sequence[str], *, reason: str, version: int = 0) -> Route:
-    served = models.served(dict.fromkeys(names)).values()
-    if not served:
-        raise NotFound("No model is in use. An admin has to add one.", param="model")
-    return Route(in_turn(served), reason=reason, version=version)
-
-
 @dataclass(frozen=True, slots=True)
 class InUse:
     """The models in use, and where each of them is served."""
@@ -134,6 +95,8 @@ class InUse:
     """By name, the default first."""
     further: dict[UUID, list[tuple[DeploymentTable, ProviderTable]]]
     """Places beside a model's own, by the model's id."""
+    _made: dict[str, ServedModel] = field(default_factory=dict, repr=False, compare=False)
+    """Those that were asked for already: each is made ready once."""
 
     @classmethod
     async def read(cls, tx: Transaction) -> InUse:
@@ -162,12 +125,15 @@ class InUse:
         return {name: self._served(name) for name in names if name in self.models}
 
     def _served(self, name: str) -> ServedModel:
+        if (made := self._made.get(name)) is not None:
+            return made
         model, provider = self.models[name]
         own = _deployment(model, provider, model.provider_model, model.weight)
         others = (
             _deployment(model, place, row.provider_model, row.weight) for row, place in self.further.get(model.id, ())
         )
-        return ServedModel(name, (own, *others), Balance(model.balance))
+        self._made[name] = made = ServedModel(name, (own, *others), Balance(model.balance))
+        return made
 
 
 def price_of(model: ModelTable, input_tokens: int, output_tokens: int) -> int:

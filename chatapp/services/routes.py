@@ -15,7 +15,7 @@ from chatapp.errors import Conflict, InvalidInput, NotFound
 from chatapp.routing.choice import Choice, Ladder, ServedModel
 from chatapp.routing.facts import Facts
 from chatapp.routing.languages import known_languages, language_of
-from chatapp.routing.route import Escalation, Route, WhenTooLong
+from chatapp.routing.route import Escalation, Route, WhenNamedFails, WhenTooLong
 from chatapp.routing.rules import Rule, needs
 from chatapp.services import catalog, route_memory
 from chatapp.services.catalog import InUse
@@ -32,6 +32,7 @@ MAX_RUNGS = 10
 MAX_REASON_CHARACTERS = 500
 _MIN_RUNGS = 2
 _MAX_FIRST_VERSION = 1_000_000_000
+_NOBODY = "No model is in use. An admin has to add one."
 
 
 class RouteSettings(BaseModel):
@@ -59,6 +60,10 @@ class RouteSettings(BaseModel):
         description="A prompt over the model's input: `fit` drops weak sources and summarises old turns, `refuse` says "
         "so.",
     )
+    when_named_fails: WhenNamedFails = Field(
+        default="fall_back",
+        description="A model asked for by name fails: `fall_back` has the fallbacks answer, `say_so` asks nobody else.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class RouteView:
     ladder: list[str]
     escalate_on: list[str]
     when_too_long: str
+    when_named_fails: str
     version: int
     """0: the tenant has none of its own, and this is what the installation does."""
     updated_at: datetime | None
@@ -87,9 +93,9 @@ class RouteView:
 async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, times_asked: int = 0) -> Route:
     """Who answers a question, by what is known of it before its search.
 
-    A model asked for by name is asked alone, where no rule leads away from that name. Otherwise the tenant's rules
-    choose, its fallbacks follow, and the built-in model, which quotes, stands behind them all. Who cannot answer in
-    the form asked for is passed over.
+    A model asked for by name is asked first, where no rule leads away from that name; otherwise the tenant's rules
+    choose. Its fallbacks follow, and the built-in model, which quotes, stands behind them all; behind a name they do
+    unless the tenant wants nobody else to answer. Who cannot answer in the form asked for is passed over.
 
     Args:
         actor: who asks.
@@ -99,16 +105,18 @@ async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, t
 
     Raises:
         NotFound: there is no such model in use, or none at all.
-        InvalidInput: nobody who could be asked answers in the form asked for.
+        InvalidInput: nobody who could be asked, or the model asked for by name, answers in the form asked for.
     """
     wanted = facts.requested_model if facts.requested_model not in {"", catalog.AUTO} else ""
     sources = await route_memory.recall(actor, needs=wanted)
     choice = await _choice(actor, sources.row, sources.models, wanted)
     asked = choice.needs(facts.requested_model)
     if wanted and wanted not in choice.served and "requested_model" not in asked:
-        raise NotFound(f"There is no model named “{wanted}”. `GET /v1/models` lists them.", param="model")
+        raise _no_such_model(wanted)
     if "language" in asked:
         facts = replace(facts, language=await language_of(facts.question))
+    if wanted in choice.served and not asked and not _is_able(choice.served[wanted], parameters):
+        raise not_honoured(parameters)
     able = {name: model for name, model in choice.served.items() if _is_able(model, parameters)}
     ladder = replace(choice.ladder, times_asked=times_asked)
     route = replace(choice, served=able, ladder=ladder).route(facts)
@@ -116,21 +124,39 @@ async def choose(actor: Actor, facts: Facts, parameters: Mapping[str, Any], *, t
         return route
     if choice.served and len(able) < len(choice.served):
         raise not_honoured(parameters)
-    raise NotFound("No model is in use. An admin has to add one.", param="model")
+    raise NotFound(_NOBODY, param="model")
+
+
+async def without_rules(actor: Actor, model: str = catalog.AUTO) -> Route:
+    """Who answers where no rule holds: of the default, or of a model asked for by name.
+
+    Raises:
+        NotFound: there is no such model in use, or none at all.
+    """
+    wanted = model if model not in {"", catalog.AUTO} else ""
+    sources = await route_memory.recall(actor, needs=wanted)
+    choice = replace(await _choice(actor, sources.row, sources.models, wanted), rules=())
+    if wanted and wanted not in choice.served:
+        raise _no_such_model(wanted)
+    facts = Facts("", "chat", actor.roles, wanted, turns_before=0, is_searching=True, moment=utc_now())
+    route = choice.route(facts)
+    if not route.deployments:
+        raise NotFound(_NOBODY, param="model")
+    return route
 
 
 async def _choice(actor: Actor, row: RouteTable | None, models: InUse, wanted: str) -> Choice:
     """What a tenant's route is chosen by; what a model named by somebody leaves open is the tenant's, too."""
     if row is None:
-        names = [wanted] if wanted else [models.default, models.last_resort]
-        fallbacks = () if wanted else (models.last_resort,)
-        return Choice(models.default, models.served(filter(None, names)), fallbacks=fallbacks)
+        fallbacks = tuple(filter(None, dict.fromkeys((models.default, models.last_resort))))
+        names = dict.fromkeys(filter(None, (wanted, *fallbacks)))
+        return Choice(models.default, models.served(names), fallbacks=fallbacks)
     rules = tuple(_rules(row))
     asked = needs(rules, wanted)
     fallbacks = (*row.fallbacks, row.default_model, *filter(None, [models.last_resort]))
-    candidates = (
-        [wanted] if wanted and not asked else [*(rule.model for rule in rules), *row.ladder, *fallbacks, wanted]
-    )
+    # Behind a name that no rule knows, neither rules nor ladder lead anywhere.
+    others = () if wanted and not asked else (*(rule.model for rule in rules), *row.ladder)
+    candidates = [*others, *fallbacks, wanted]
     return Choice(
         row.default_model,
         models.served(dict.fromkeys(candidates)),
@@ -140,7 +166,12 @@ async def _choice(actor: Actor, row: RouteTable | None, models: InUse, wanted: s
         await examples_of(actor, row.intents_version) if "intent" in asked else None,
         row.version,
         "refuse" if row.when_too_long == "refuse" else "fit",
+        "say_so" if row.when_named_fails == "say_so" else "fall_back",
     )
+
+
+def _no_such_model(name: str) -> NotFound:
+    return NotFound(f"There is no model named “{name}”. `GET /v1/models` lists them.", param="model")
 
 
 def _is_able(model: ServedModel, parameters: Mapping[str, Any]) -> bool:
@@ -159,7 +190,7 @@ async def get(actor: Actor) -> RouteView:
         if row is not None:
             return _view(row)
         found = await catalog_rows.find_default(tx)
-    return RouteView([], found[0].name if found else "", [], [], [], "fit", 0, None)
+    return RouteView([], found[0].name if found else "", [], [], [], "fit", "fall_back", 0, None)
 
 
 async def list_choices(actor: Actor) -> list[ModelChoice]:
@@ -207,7 +238,7 @@ async def put(actor: Actor, wanted: RouteSettings, *, reason: str = "", seen_ver
         row.rules = [rule.model_dump(mode="json", exclude_none=True) for rule in wanted.rules]
         row.default_model, row.fallbacks = wanted.default, list(wanted.fallbacks)
         row.ladder, row.escalate_on = list(wanted.ladder), sorted(wanted.escalate_on)
-        row.when_too_long = wanted.when_too_long
+        row.when_too_long, row.when_named_fails = wanted.when_too_long, wanted.when_named_fails
         row.version, row.updated_at = row.version + 1, utc_now()
         await audit.write(tx, "route.changed", actor.tenant_id, before=before, after=_as_json(row), reason=reason)
         return _view(row)
@@ -280,6 +311,7 @@ def _as_json(row: RouteTable) -> dict[str, Any]:
         "ladder": row.ladder,
         "escalate_on": row.escalate_on,
         "when_too_long": row.when_too_long,
+        "when_named_fails": row.when_named_fails,
     }
 
 

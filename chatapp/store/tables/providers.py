@@ -144,7 +144,7 @@ class BreakerDrillTable(SQLModel, table=True):
 
 
 class RouteTable(TenantRow, table=True):
-    """Who answers in a tenant when nobody asks for a model by name."""
+    """Who answers in a tenant, and who does where that one fails."""
 
     __tablename__ = "routes"
 
@@ -161,6 +161,8 @@ class RouteTable(TenantRow, table=True):
     """What makes it climb: `invalid_output`, `low_support`, `asked_again`."""
     when_too_long: str = "fit"
     """A prompt over the model's input: `fit` drops weak sources and summarises old turns, `refuse` says so."""
+    when_named_fails: str = "fall_back"
+    """A model asked for by name fails: `fall_back` has the fallbacks answer, `say_so` asks nobody else."""
     intents_version: int = 0
     """Grows with each change of the tenant's examples of intents, so that what a process keeps of them is known to be
     old without being read again."""

@@ -50,11 +50,19 @@ def test_the_model_chosen_comes_first_then_the_fallbacks_each_once() -> None:
     assert (_models(route), route.version, route.facts) == (["usual", "spare"], 4, FACTS)
 
 
-def test_who_is_asked_by_name_is_asked_alone_and_led_away_by_rules_about_that_name() -> None:
+def test_who_is_asked_by_name_is_asked_first_and_led_away_by_rules_about_that_name() -> None:
     choice = _choice({"when": {"requested_model": "old"}, "model": "big"})
-    alone = choice.route(replace(FACTS, requested_model="named"))
-    assert (_models(alone), alone.version, alone.reason) == (["named"], 0, "asked for by name")
+    named = choice.route(replace(FACTS, requested_model="named"))
+    assert (_models(named), named.version, named.reason) == (["named", "spare", "usual"], 4, "asked for by name")
     assert _models(choice.route(replace(FACTS, requested_model="old"))) == ["big", "spare", "usual"]
+
+
+def test_nobody_else_is_asked_behind_a_name_where_the_tenant_wants_that_said() -> None:
+    served = {"named": _served("named", "a", "b"), "spare": _served("spare"), "usual": _served("usual")}
+    choice = _choice(served=served, when_named_fails="say_so")
+    named = choice.route(replace(FACTS, requested_model="named"))
+    assert [(each.model, each.provider_name) for each in named.deployments] == [("named", "a"), ("named", "b")]
+    assert _models(choice.route(FACTS)) == ["usual", "spare"]
 
 
 def test_a_name_only_rules_know_falls_to_the_default_where_none_holds() -> None:

@@ -50,6 +50,7 @@ async def _views(actor: Actor, **wanted: str) -> dict[str, breakers.BreakerView]
 async def test_each_deployment_shows_what_its_processes_say(actor: Actor, add_model: AddModel) -> None:
     await add_model(FAILING)
     await add_model(WORKING, default=True)
+    # Who asks for the failing one is answered by the other.
     for _ in range(3):
         await _ask(actor, FAILING)
         await _ask(actor, WORKING)
@@ -68,7 +69,7 @@ async def test_each_deployment_shows_what_its_processes_say(actor: Actor, add_mo
     assert failing.next_probe_at is not None
     assert failing.attempts == failing.requests + failing.retries
     assert failing.requests + failing.skipped == 3
-    assert (working.state, working.requests, working.attempts) == ("half_open", 7, 8)
+    assert (working.state, working.requests, working.attempts) == ("half_open", 10, 11)
     assert {each.process for each in working.processes} > {"elsewhere:1:x"}
 
 

@@ -10,7 +10,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.providers import public_catalog
 from chatapp.providers.public_catalog import CatalogEntry
-from chatapp.services import audit, catalog, model_catalog, models_served, price_list, providers
+from chatapp.services import audit, model_catalog, models_served, price_list, providers, routes
 from chatapp.services.models_served import ServedModelView
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import ModelTable
@@ -140,7 +140,7 @@ async def test_another_price_upstream_is_told_and_taken_over_from_now_on(
         INPUT: (77, entry.input_micro_usd_per_mtok, 1),
         "max_input_tokens": (6, entry.max_input_tokens, 5),
     }
-    assert (await catalog.resolve(platform, NAME)).first.input_micro_usd_per_mtok == 1
+    assert (await routes.without_rules(platform, NAME)).first.input_micro_usd_per_mtok == 1
     await model_catalog.accept(platform, model.id)
     assert await model_catalog.list_changes(platform) == []
     seen = await models_served.get(platform, model.id)

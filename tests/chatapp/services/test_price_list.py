@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatapp.domain import Actor, Permission, Usage, utc_now
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
-from chatapp.services import audit, catalog, models_served, price_list, providers
+from chatapp.services import audit, models_served, price_list, providers, routes
 from chatapp.services.models_served import ServedModelView
 from chatapp.store.database import system_transaction
 from chatapp.store.tables import ModelPriceTable
@@ -39,9 +39,9 @@ async def _dated(model: ServedModelView, *, days: float, **values: Any) -> None:
 async def test_a_price_from_now_on_is_what_the_next_answer_costs(
     platform: Actor, other_actor: Actor, model: ServedModelView
 ) -> None:
-    before = (await catalog.resolve(other_actor, "quoting")).first
+    before = (await routes.without_rules(other_actor, "quoting")).first
     prices = await price_list.add(platform, model.id, PRICE)
-    after = (await catalog.resolve(other_actor, "quoting")).first
+    after = (await routes.without_rules(other_actor, "quoting")).first
     assert [price.state for price in prices] == ["past", "in_force"]
     assert prices[0].valid_until == prices[1].valid_from
     assert before.cost_micro_usd(Usage(1_000_000, 1_000_000)) == 300
@@ -55,7 +55,7 @@ async def test_a_price_of_a_later_day_changes_nothing_yet(
     later = utc_now() + timedelta(days=2)
     prices = await price_list.add(platform, model.id, {**PRICE, "valid_from": later})
     assert [price.state for price in prices] == ["in_force", "ahead"]
-    assert (await catalog.resolve(other_actor, "quoting")).first.input_micro_usd_per_mtok == 100
+    assert (await routes.without_rules(other_actor, "quoting")).first.input_micro_usd_per_mtok == 100
     seen = await models_served.get(other_actor, model.id)
     assert (seen.input_micro_usd_per_mtok, seen.next_price_at) == (100, prices[1].valid_from)
 
@@ -63,7 +63,7 @@ async def test_a_price_of_a_later_day_changes_nothing_yet(
 async def test_of_several_prices_the_latest_that_began_holds(platform: Actor, model: ServedModelView) -> None:
     for days, price in ((-3, 1), (-1, 2), (1, 3)):
         await _dated(model, days=days, input_micro_usd_per_mtok=price)
-    assert (await catalog.resolve(platform, "quoting")).first.input_micro_usd_per_mtok == 2
+    assert (await routes.without_rules(platform, "quoting")).first.input_micro_usd_per_mtok == 2
     shown = (await models_served.list_served(platform, {"input_micro_usd_per_mtok.from": "2"})).items
     assert [(each.name, each.input_micro_usd_per_mtok) for each in shown] == [("quoting", 2)]
     assert [each.state for each in await price_list.list_prices(platform, model.id)] == [
@@ -84,7 +84,7 @@ async def test_the_price_is_found_in_the_statement_that_finds_the_model(
         statements.append(statement)
 
     event.listen(database.sync_engine, "before_cursor_execute", count)
-    await catalog.resolve_all(platform, ["quoting", "more 0", "more 1"], reason="", version=1)
+    await routes.without_rules(platform, "quoting")
     event.remove(database.sync_engine, "before_cursor_execute", count)
     assert sum("FROM model_prices" in statement for statement in statements) <= 2
 

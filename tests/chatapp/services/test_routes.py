@@ -57,6 +57,47 @@ async def test_fallbacks_answer_where_the_first_fails(actor: Actor, add_model: A
     ]
 
 
+async def test_a_model_asked_for_by_name_that_fails_is_stood_in_for_as_its_tenant_chose(
+    actor: Actor, other_actor: Actor, add_model: AddModel
+) -> None:
+    broken, spare = await add_model("a?fault=unauthorized"), await add_model("b?tokens=3")
+    usual = await add_model("c?tokens=4", default=True)
+    await routes.put(actor, _route(default=usual, fallbacks=[spare]))
+    model, trace = await _ask(actor, "Count", broken)
+    assert (model, trace["route_reason"], trace["route_version"]) == (spare, "asked for by name", 1)
+    assert [each["model"] for each in trace["attempts"]] == [broken, spare]  # pyright: ignore
+    assert trace["facts"]["requested_model"] == broken  # pyright: ignore
+    # Without a route of its own a tenant has the installation's default behind every name.
+    assert (await _ask(other_actor, "Count", broken))[0] == usual
+
+    await routes.put(actor, _route(default=usual, fallbacks=[spare], when_named_fails="say_so"))
+    turn = await turns.start(actor, question="Count", model=broken, collection_ids=[])
+    ended = await turns.wait(actor, turn.id)
+    assert (ended.status, ended.error_code) == ("failed", "provider_rejected")
+    assert (await _ask(other_actor, "Count", broken))[0] == usual
+
+
+async def test_another_model_goes_on_where_the_one_asked_for_by_name_breaks_off(
+    actor: Actor, add_model: AddModel
+) -> None:
+    broken, usual = await add_model("a?tokens=9&fault=close&after=3"), await add_model("b?tokens=9", default=True)
+    turn = await turns.start(actor, question="Count", model=broken, collection_ids=[])
+    ended = await turns.wait(actor, turn.id)
+    assert ended.answer == "".join(f"word{number} " for number in range(1, 10))
+    assert [part["model"] for part in (await traces.get(actor, turn.id))["parts"]] == [broken, usual]
+
+
+async def test_a_model_asked_for_by_name_that_cannot_answer_in_the_form_wanted_is_refused_though_others_could(
+    actor: Actor, add_model: AddModel, built_in_model: str
+) -> None:
+    await add_model("usual", default=True)
+    with pytest.raises(InvalidInput) as raised:
+        await turns.start(
+            actor, question="?", model=built_in_model, parameters={"response_format": {"type": "json_object"}}
+        )
+    assert raised.value.param == "response_format"
+
+
 async def test_a_model_asked_for_by_name_goes_by_no_rule(actor: Actor, add_model: AddModel) -> None:
     usual, named = await add_model("usual?tokens=2"), await add_model("named?tokens=2")
     await routes.put(actor, _route(default=usual))

@@ -112,6 +112,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('escalate_on', sa.JSON(), nullable=False, server_default='[]'))
         batch_op.add_column(sa.Column('intents_version', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('when_too_long', sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default='fit'))
+        batch_op.add_column(sa.Column('when_named_fails', sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default='fall_back'))
 
     with op.batch_alter_table('turns', schema=None) as batch_op:
         batch_op.add_column(sa.Column('parts', sa.JSON(), nullable=False, server_default='[]'))
@@ -181,6 +182,7 @@ def downgrade() -> None:
         batch_op.drop_column('parts')
 
     with op.batch_alter_table('routes', schema=None) as batch_op:
+        batch_op.drop_column('when_named_fails')
         batch_op.drop_column('when_too_long')
         batch_op.drop_column('intents_version')
         batch_op.drop_column('escalate_on')
