@@ -20,7 +20,7 @@ from chatapp.services.turn_reading import events, get, require_own, wait
 from chatapp.services.turn_runner import turn_runner
 from chatapp.services.turn_views import TurnView, newest_leaf, title_of
 from chatapp.settings import get_settings
-from chatapp.store import conversations, turns
+from chatapp.store import conversations, turn_writes, turns
 from chatapp.store.database import Transaction, transaction
 from chatapp.store.tables import ConversationTable, TurnTable
 from chatapp.store.turn_log import TurnEvent, turn_log
@@ -128,6 +128,10 @@ async def _write_asked(
     actor: Actor, question: str, request: dict[str, Any], wanted: _Place, key: str | None
 ) -> tuple[TurnTable, bool]:
     """The turn's row, and whether it stands alone: in no conversation, or as the first of one."""
+    if wanted.conversation_id is None and wanted.parent_id is None and request["feature"] != "chat":
+        row = _new_row(actor, question, request, wanted, key)
+        await turn_writes.begin(actor, row)
+        return row, True
     async with transaction(actor) as tx:
         place = await _place(tx, wanted.conversation_id, wanted.parent_id)
         is_alone = place.conversation_id is None
@@ -228,6 +232,11 @@ def _new_row(actor: Actor, question: str, request: dict[str, Any], place: _Place
         attempt=1,
         lease_owner=runner.owner,
         lease_expires_at=runner.lease_until(),
+        # Said here, as pydantic takes longer over a default that is made than over all the rest.
+        citations=[],
+        sources=[],
+        parts=[],
+        created_at=utc_now(),
     )
 
 
@@ -323,6 +332,9 @@ async def cancel(actor: Actor, turn_id: UUID) -> TurnView:
     Raises:
         NotFound: no such turn of this actor.
     """
+    if turn_runner().is_answering(actor, turn_id):
+        # The provider is let go before anything is written: that may have to wait for other writers.
+        turn_runner().stop(turn_id)
     async with transaction(actor) as tx:
         row = await turns.get_own(tx, turn_id)
         if not TurnStatus(row.status).is_final:
