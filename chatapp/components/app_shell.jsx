@@ -25,7 +25,8 @@ export function AppShell({ active, children, ...props }) {
 
   const newConversation = useCallback(() => {
     setDrawerOpen(false);
-    navigate("/");
+    /* At once: what is written next belongs to the new conversation. */
+    navigate("/", { flushSync: true });
     setTimeout(() => signal("focus-composer"), 60);
   }, [navigate]);
   useShortcuts({ openSearch: () => setDialog("search"), openSheet: () => setDialog("shortcuts"), newConversation });

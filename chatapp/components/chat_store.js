@@ -43,10 +43,12 @@ export function useConversationId() {
 }
 
 /* A new conversation gets its address without a change of page, which would hold up the first words of its answer.
-   The router learns of it when the entry is visited again. */
-export function takeAddress(id, at) {
-  window.history.replaceState(window.history.state, "", `/c/${id}`);
-  setChat({ begun: { id, at } });
+   The router learns of it when the entry is visited again. The browser's own history says which entry that is: the
+   page may be a step behind it. */
+export function takeAddress(id) {
+  const entry = window.history.state;
+  window.history.replaceState(entry, "", `/c/${id}`);
+  setChat({ begun: { id, at: entry?.key ?? "default" } });
 }
 
 /* Open the side panel of the page shown; focus goes back to what opened it. */

@@ -1,6 +1,5 @@
 /* The conversation: questions and answers on the branch shown, and the empty page. */
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useLocation } from "react-router";
 import { ArrowDown, ChevronLeft, ChevronRight, CircleAlert, Info, Pencil, RefreshCw } from "lucide-react";
 import { Answer, Stage } from "$/public/external/chatapp/components/answer/answer.jsx";
 import { CopyButton } from "$/public/external/chatapp/components/answer/markdown.jsx";
@@ -90,9 +89,8 @@ export function Thread(props) {
 
 /* The first answer brings the conversation's id. */
 function useAddress(conversationId, routeId) {
-  const { key } = useLocation();
   useEffect(() => {
-    if (conversationId && !routeId && getChat().isNewOnItsWay) takeAddress(conversationId, key);
+    if (conversationId && !routeId && getChat().isNewOnItsWay) takeAddress(conversationId);
   }, [conversationId]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => () => setChat({ isNewOnItsWay: false }), []);
 }
