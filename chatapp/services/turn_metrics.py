@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from chatapp.errors import TooManyInFlight
+from chatapp.limits import refusals
 from chatapp.pipeline.turn import Turn
+from chatapp.pipeline.upstream import claim_of
 from chatapp.routing.chain import Attempt
 from chatapp.telemetry import metrics
 
 
 def count(turn: Turn) -> None:
-    """Count a turn that ended in this process: the turn, its tokens and cost, its requests to providers."""
+    """Count a turn that ended in this process: the turn, its tokens and cost, its requests to providers.
+
+    One that no provider had a place for in time was turned away, though it had been let in.
+    """
+    if isinstance(turn.error, TooManyInFlight):
+        refusals.note(claim_of(turn), "waited_too_long")
     metrics.TURNS.labels(turn.feature, str(turn.final_status)).inc()
     model = metrics.bounded(turn.deployment.model)
     for direction, tokens in (

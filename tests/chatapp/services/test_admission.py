@@ -263,6 +263,24 @@ async def test_a_question_no_provider_could_take_in_time_is_refused(
     await end(actor, *asked)
 
 
+async def test_who_was_let_in_and_got_no_place_at_the_provider_counts_as_refused(
+    actor: Actor, other_actor: Actor, add_model: AddModel, provider: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await add_model(LONG, max_concurrent=1)
+    first = await ask(actor, model)
+    await until(lambda: len(provider.calls) == 1)
+    refusals.collect()
+    monkeypatch.setattr(concurrency.concurrency(), "bounds", concurrency.Bounds(512, 0.2, 10))
+    note_service_time(0.01)
+    waited = await turns.wait(other_actor, (await ask(other_actor, model)).id)
+
+    assert (waited.status, waited.error_code) == (TurnStatus.FAILED, "too_many_in_flight")
+    await until(lambda: bool(refusals._Refused.counts))
+    counts = {(tenant_id, reason): count for (tenant_id, _, reason), count in refusals.collect().items()}
+    assert counts == {(other_actor.tenant_id, "waited_too_long"): 1}
+    await end(actor, first)
+
+
 async def test_who_lost_the_right_to_ask_while_waiting_gets_no_answer(
     actor: Actor, make_actor: MakeActor, add_model: AddModel, provider: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
