@@ -11,7 +11,7 @@ import reflex as rx
 from admin.pages import PAGES as ADMIN_PAGES
 from chatapp.components.theme import HTML_ATTRIBUTES, STYLESHEETS
 from chatapp.pages import PAGES
-from chatapp.services.lifespan import running, warm_up
+from chatapp.services.lifespan import running, settle_memory, warm_up
 from chatapp.settings import get_settings
 from chatapp.telemetry.log import configure_logging
 from chatapp.web.app import create_api, edge
@@ -24,6 +24,7 @@ async def _lifespan() -> AsyncIterator[None]:
     settings = get_settings()
     configure_logging(settings.log_level)
     async with running(settings, role="web"):
+        settle_memory()
         # Beside the first requests: most ask for a page, and a question that is sooner waits for the rest of it.
         warming = asyncio.create_task(warm_up())
         yield

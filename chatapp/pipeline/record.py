@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatapp.domain import Citation, TurnStatus
+from chatapp.domain import Citation, TurnStatus, utc_now
 from chatapp.pipeline.compose import PROMPT_VERSION, describe_source
 from chatapp.pipeline.turn import Turn
-from chatapp.store import traces, turns
-from chatapp.store.database import transaction
+from chatapp.store import turn_writes
 from chatapp.store.tables import TraceTable, TurnTable
 from chatapp.store.turn_log import Superseded
+from chatapp.store.turns import TurnEnd
 
 _DONE_COLUMNS = (
     "status",
@@ -53,10 +53,9 @@ async def record(turn: Turn) -> Turn:
         "is_usage_estimated": turn.usage.is_estimated,
         "cost_micro_usd": turn.cost_micro_usd,
     }
-    async with transaction(turn.actor) as tx:
-        if not await turns.finish(tx, turn.id, attempt=turn.attempt, values=values):
-            raise Superseded
-        traces.add(tx, _trace(turn, status, citations))
+    ending = TurnEnd(turn.id, turn.attempt, values, _trace(turn, status, citations))
+    if not await turn_writes.end(turn.actor, ending):
+        raise Superseded
     await turn.writer.emit("done", done_event(turn.id, values))
     return turn
 
@@ -168,4 +167,5 @@ def _trace(turn: Turn, status: TurnStatus, citations: list[dict[str, Any]]) -> T
         finish_reason=turn.finish_reason,
         error=error,
         body=body,
+        created_at=utc_now(),
     )

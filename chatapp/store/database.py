@@ -9,14 +9,14 @@ as a grant goes, at the moment of the statement.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event
+from sqlalchemy import Table, bindparam, event, insert, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -140,6 +140,36 @@ async def system_transaction(*, readonly: bool = False) -> AsyncIterator[Transac
         yield Transaction(session, None)
 
 
+async def insert_all(tx: Transaction, rows: Sequence[TenantRow]) -> None:
+    """Write new rows of one table in one statement. The session does not know them afterwards.
+
+    Args:
+        tx: the transaction of the actor in whose tenant they are.
+        rows: complete ones, as nothing is filled in here.
+
+    Raises:
+        WrongTenant: one of them is of another tenant.
+    """
+    _require_tenant(rows, tx.tenant_id)
+    table: Table = rows[0].__table__  # pyright: ignore
+    values = [{name: getattr(row, name) for name in table.columns.keys()} for row in rows]
+    await (await tx.session.connection()).execute(insert(table), values)
+
+
+async def update_all(tx: Transaction, kind: type[TenantRow], changes: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Change rows of one table in one statement. The session's own copies are not brought up to date.
+
+    Args:
+        tx: the transaction of the actor in whose tenant they are; one of another tenant stays as it is.
+        kind: the table, whose key is `id`.
+        changes: by id, the new values of columns by name; the same columns for every row.
+    """
+    table: Table = kind.__table__  # pyright: ignore
+    found = table.c.id == bindparam("of_id"), table.c.tenant_id == bindparam("of_tenant")
+    values = [{"of_id": key, "of_tenant": tx.tenant_id, **changed} for key, changed in changes.items()]
+    await (await tx.session.connection()).execute(update(table).where(*found), values)
+
+
 @asynccontextmanager
 async def _session(readonly: bool) -> AsyncIterator[AsyncSession]:
     if _Database.sessions is None:
@@ -207,7 +237,11 @@ def _refuse_other_tenants(session: Session, *_: Any) -> None:
     tenant_id = session.info.get("tenant_id")
     if tenant_id is None:
         return
-    for row in (*session.new, *session.dirty, *session.deleted):
+    _require_tenant((*session.new, *session.dirty, *session.deleted), tenant_id)
+
+
+def _require_tenant(rows: Iterable[object], tenant_id: UUID) -> None:
+    for row in rows:
         if isinstance(row, TenantRow) and row.tenant_id != tenant_id:
             raise WrongTenant(f"{type(row).__name__} of another tenant")
 

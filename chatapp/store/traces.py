@@ -19,8 +19,3 @@ async def get(tx: Transaction, trace_id: UUID) -> TraceTable:
     if row is None:
         raise NotFound("There is no such trace.", param="trace_id")
     return row
-
-
-def add(tx: Transaction, row: TraceTable) -> None:
-    """Write a turn's trace, in the transaction that ends the turn: there is never an earlier one."""
-    tx.session.add(row)

@@ -121,6 +121,8 @@ class InProcessTurnLog:
     def __init__(self) -> None:
         """Begin empty."""
         self._entries: dict[tuple[UUID, UUID], _Entry] = {}
+        self._finished: dict[tuple[UUID, UUID], None] = {}
+        """Those of `_entries` with their last event, the one that ended first in front."""
 
     async def append(self, actor: Actor, turn_id: UUID, event: TurnEvent) -> None:
         """See `TurnLog.append`."""
@@ -179,15 +181,14 @@ class InProcessTurnLog:
             self._forget(key)
 
     def _forget_later(self, key: tuple[UUID, UUID]) -> None:
+        self._finished[key] = None
         asyncio.get_running_loop().call_later(KEEP_SECONDS, self._forget, key)
-        finished = [other for other, entry in self._entries.items() if entry.is_finished]
-        for other in finished[: max(0, len(finished) - _MAX_FINISHED)]:
-            self._forget(other)
+        while len(self._finished) > _MAX_FINISHED:
+            self._forget(next(iter(self._finished)))
 
     def _forget(self, key: tuple[UUID, UUID]) -> None:
-        entry = self._entries.get(key)
-        if entry is not None and entry.is_finished:
-            del self._entries[key]
+        if key in self._finished:
+            del self._finished[key], self._entries[key]
 
 
 async def _is_set_within(arrived: asyncio.Event, seconds: float) -> bool:

@@ -6,7 +6,7 @@ under the next attempt number. Whoever writes names the attempt, so a process th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,8 @@ from sqlmodel import col
 
 from chatapp.domain import Actor, TurnStatus, utc_now
 from chatapp.errors import Conflict, NotFound
-from chatapp.store.database import Transaction
-from chatapp.store.tables import TenantTable, TurnTable
+from chatapp.store.database import Transaction, insert_all, update_all
+from chatapp.store.tables import TenantTable, TraceTable, TurnTable
 
 _SUMMARY_LOOKBACK = 500
 _OPEN = (TurnStatus.QUEUED, TurnStatus.RUNNING)
@@ -90,6 +90,18 @@ async def add(tx: Transaction, row: TurnTable) -> None:
         raise Conflict from error
 
 
+async def add_all(tx: Transaction, rows: Sequence[TurnTable]) -> None:
+    """Write new turns.
+
+    Raises:
+        Conflict: as of `add`, for one of them.
+    """
+    try:
+        await insert_all(tx, rows)
+    except IntegrityError as error:
+        raise Conflict from error
+
+
 async def find_by_idempotency_key(tx: Transaction, key: str) -> TurnTable | None:
     """The turn an earlier request with this key began."""
     query = select(TurnTable).where(col(TurnTable.idempotency_key) == key)
@@ -149,6 +161,36 @@ async def finish(tx: Transaction, turn_id: UUID, *, attempt: int, values: dict[s
         **values, completed_at=utc_now(), lease_owner="", lease_expires_at=None
     )
     return await _changes_a_row(tx, statement)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """How an attempt at a turn ended."""
+
+    turn_id: UUID
+    attempt: int
+    values: Mapping[str, Any]
+    """Its columns by name; the same ones for every end."""
+    trace: TraceTable
+
+
+async def finish_all(tx: Transaction, ends: Sequence[TurnEnd]) -> list[bool]:
+    """Write how turns ended, with their traces: there is never an earlier one.
+
+    Returns:
+        for each in its order, False, and nothing written, when its attempt no longer has the turn.
+    """
+    query = select(col(TurnTable.id), col(TurnTable.attempt)).where(
+        col(TurnTable.id).in_([end.turn_id for end in ends]), col(TurnTable.status).in_(_OPEN)
+    )
+    attempts = {turn_id: attempt for turn_id, attempt in await tx.session.execute(query.with_for_update())}
+    held = [attempts.get(end.turn_id) == end.attempt for end in ends]
+    kept = [end for end, is_held in zip(ends, held, strict=True) if is_held]
+    if kept:
+        ended = {"completed_at": utc_now(), "lease_owner": "", "lease_expires_at": None}
+        await update_all(tx, TurnTable, {end.turn_id: {**ended, **end.values} for end in kept})
+        await insert_all(tx, [end.trace for end in kept])
+    return held
 
 
 async def last_summary(tx: Transaction, path: Sequence[UUID]) -> tuple[UUID | None, str]:

@@ -133,6 +133,7 @@ def test_a_query_runs_in_the_callers_transaction(module: Module) -> None:
 def test_every_query_module_is_known() -> None:
     others = {
         "access_conditions",
+        "answers",
         "audit",
         "catalog_changes",
         "compaction",
@@ -148,5 +149,6 @@ def test_every_query_module_is_known() -> None:
         "sqlite_connection",
         "tables",
         "turn_log",
+        "turn_writes",
     }
     assert {module.path.stem for module in modules_in("chatapp/store")} - others == set(_STORE_QUERIES)

@@ -85,6 +85,12 @@ def test_only_the_database_module_makes_sessions() -> None:
     assert makers == ["chatapp/store/database.py"]
 
 
+def test_only_turns_are_written_by_table() -> None:
+    # What is written so is of the tenant, but goes by no grant: turns and traces need none.
+    users = {str(m.path) for m in modules() if _calls(m, "insert_all") or _calls(m, "update_all")}
+    assert users == {"chatapp/store/turns.py"}
+
+
 def test_every_table_belongs_to_a_tenant_or_is_named() -> None:
     from sqlmodel import SQLModel
 

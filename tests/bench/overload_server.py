@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 
+import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -16,6 +16,7 @@ async def _serve(port: int, upstream: str, places: int, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with parts(folder):
             from chatapp.services import keys
+            from chatapp.services.lifespan import settle_memory
             from chatapp.store.database import system_transaction
             from chatapp.store.tables import ModelTable, ProviderTable
             from chatapp.web.app import create_api, edge
@@ -35,8 +36,9 @@ async def _serve(port: int, upstream: str, places: int, model: str) -> None:
             made = await keys.create_key(email=EMAIL, name="bench", scopes=["use:chat"])
             sys.stdout.write(made.key + "\n")
             sys.stdout.flush()
+            settle_memory()
             await Server(edge(create_api()), port=port, interface=Interfaces.ASGINL, log_enabled=False).serve()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    uvloop.run(_serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]))

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import uvloop
+
 from chatapp.domain import Actor, utc_now
 
 PROJECT = Path(__file__).parents[2]
@@ -109,6 +111,7 @@ async def _serve(port: int, upstream: str, models: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with parts(folder):
             from chatapp.services import keys
+            from chatapp.services.lifespan import settle_memory
             from chatapp.web.app import create_api, edge
 
             await add_models(upstream, models)
@@ -116,10 +119,12 @@ async def _serve(port: int, upstream: str, models: list[str]) -> None:
             made = await keys.create_key(email=EMAIL, name="bench", scopes=["use:chat"])
             sys.stdout.write(made.key + "\n")
             sys.stdout.flush()
+            settle_memory()
             watch = asyncio.create_task(PoolWatch().tell())
             await Server(edge(create_api()), port=port, interface=Interfaces.ASGINL, log_enabled=False).serve()
             watch.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    # The loop the product's server takes by itself.
+    uvloop.run(_serve(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
