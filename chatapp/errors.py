@@ -113,15 +113,19 @@ class RateLimited(LimitError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 1.0) -> None:
-        """Keep how long to wait.
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: float = 1.0, limit: int | None = None
+    ) -> None:
+        """Keep how long to wait, and for what.
 
         Args:
             message: the sentence for the person.
             retry_after_seconds: seconds until a request can succeed, more than 0.
+            limit: how many there may be in the time; None: not told.
         """
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.limit = limit
 
 
 class BudgetExceeded(LimitError):
@@ -136,15 +140,19 @@ class TooManyInFlight(LimitError):
 
     code = "too_many_in_flight"
 
-    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 1.0) -> None:
-        """Keep how long to wait.
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: float = 1.0, limit: int | None = None
+    ) -> None:
+        """Keep how long to wait, and for what.
 
         Args:
             message: the sentence for the person.
             retry_after_seconds: seconds until a question is likely to be taken, more than 0.
+            limit: how many there may be at once; None: not told.
         """
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.limit = limit
 
 
 class UploadTooLarge(LimitError):

@@ -169,7 +169,7 @@ def _limiter() -> MovingWindowRateLimiter:
 async def _refusal(item: RateLimitItem, key: str) -> RateLimited:
     reset_time, _ = await _limiter().get_window_stats(item, key)
     seconds = max(1, math.ceil(reset_time - time.time()))
-    return RateLimited("Too many attempts to sign in.", retry_after_seconds=seconds)
+    return RateLimited("Too many attempts to sign in.", retry_after_seconds=seconds, limit=item.amount)
 
 
 def _address_key(address: str) -> str:

@@ -140,8 +140,8 @@ def require_room(claim: Claim, *, of_tenant: int) -> None:
     """
     made = concurrency()
     if made.lag.seconds > made.bounds.loop_lag_seconds * _share(claim):
-        raise _refusal(claim, "process_behind", _BEHIND_SECONDS)
-    _require_short(claim, made.turns.expected_wait(claim, of_tenant=of_tenant))
+        raise _refusal(claim, "process_behind", _BEHIND_SECONDS, of_tenant)
+    _require_short(claim, made.turns.expected_wait(claim, of_tenant=of_tenant), of_tenant)
 
 
 def require_provider_room(claim: Claim, limits: list[ProviderLimit | None]) -> None:
@@ -208,22 +208,23 @@ def needs_no_place(claim: Claim, limit: ProviderLimit) -> None:
     concurrency().provider(limit).arrive(claim.tenant_id)
 
 
-def _require_short(claim: Claim, wait_seconds: float) -> None:
+def _require_short(claim: Claim, wait_seconds: float, limit: int | None = None) -> None:
     bound = concurrency().bounds.patience_seconds * _share(claim)
     if wait_seconds > bound:
         # By then the queue has become short enough, if nobody else comes.
-        raise _refusal(claim, "queue_too_long", wait_seconds - bound)
+        raise _refusal(claim, "queue_too_long", wait_seconds - bound, limit)
 
 
 def _share(claim: Claim) -> float:
     return 1.0 if claim.lane is Lane.INTERACTIVE else _BATCH_SHARE
 
 
-def _refusal(claim: Claim, reason: refusals.Reason, seconds: float) -> TooManyInFlight:
+def _refusal(claim: Claim, reason: refusals.Reason, seconds: float, limit: int | None) -> TooManyInFlight:
     refusals.note(claim, reason)
     seconds = min(_MAX_RETRY_SECONDS, max(1.0, math.ceil(seconds)))
     return TooManyInFlight(
         f"Too much is being asked at the moment, and this question would wait too long. Try again in {seconds:.0f} "
         f"second{'s' if seconds > 1 else ''}.",
         retry_after_seconds=seconds,
+        limit=limit,
     )

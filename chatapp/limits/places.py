@@ -29,7 +29,7 @@ _SAY_AFTER_SECONDS = 0.2
 _SAY_AGAIN_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 1.0
 _RECENT = 0.1
-"""Weight of the last place given back in how long a place is held."""
+"""Weight of the last place given back in how long a place is held, once there were some."""
 _FIRST_GUESS_SECONDS = 2.0
 _ARRIVE_SECONDS = 3.0
 
@@ -87,6 +87,9 @@ class Places:
         self._taken: set[str] = set()
         """Keys found without a free place a moment ago."""
         self._seconds = _FIRST_GUESS_SECONDS
+        self._given_back = 0
+        self._since: dict[int, float] = {}
+        """Since when places are held, in the order in which they were taken."""
         self._coming: deque[tuple[float, UUID]] = deque()
         """When those were let in who will want a place in a moment, and their tenants."""
         self._elsewhere = elsewhere
@@ -118,11 +121,15 @@ class Places:
         self._grant()
         if not waiter.granted.done():
             await self._wait(waiter, patience_seconds, on_wait)
-        began = time.monotonic()
+        self._since[id(waiter)] = began = time.monotonic()
         try:
             yield began - waiter.since
         finally:
-            self._seconds += _RECENT * (time.monotonic() - began - self._seconds)
+            del self._since[id(waiter)]
+            self._given_back += 1
+            # Until there are some, the guess counts as one of them.
+            weight = max(_RECENT, 1 / (self._given_back + 1))
+            self._seconds += weight * (time.monotonic() - began - self._seconds)
             self._give_back(waiter)
 
     def resize(self, places: int) -> None:
@@ -163,12 +170,19 @@ class Places:
             ahead = self._queue.ahead(claim, self._has_room) + (elsewhere if self._of_installation else 0)
             own = coming.pop(tenant_id, 0)
             ahead += own + sum(min(count, own + 1) for count in coming.values())
-            waits.append((ahead + 1) * self._seconds / self._places)
+            waits.append((ahead + 1) * self._likely_seconds() / self._places)
         if of_tenant is not None:
             own = self._queue.count(tenant_id, up_to=claim.lane)
             if self._held[tenant_id] + own >= of_tenant or elsewhere:
-                waits.append((own + 1 + elsewhere) * self._seconds / of_tenant)
+                waits.append((own + 1 + elsewhere) * self._likely_seconds() / of_tenant)
         return max(waits)
+
+    def _likely_seconds(self) -> float:
+        """How long a place is held: as long as of late, or as the oldest is by now where none has come back yet."""
+        oldest = next(iter(self._since.values()), None)
+        if self._given_back or oldest is None:
+            return self._seconds
+        return max(self._seconds, time.monotonic() - oldest)
 
     def crowd(self) -> Crowd:
         """Everybody."""
@@ -204,11 +218,13 @@ class Places:
                 if waiter.granted.done():
                     break
                 if time.monotonic() >= until:
-                    wait = self.expected_wait(waiter.claim, of_tenant=self._places_of.get(waiter.claim.tenant_id))
+                    of_tenant = self._places_of.get(waiter.claim.tenant_id)
+                    wait = self.expected_wait(waiter.claim, of_tenant=of_tenant)
                     raise TooManyInFlight(
                         f"There was no free place within {patience_seconds:.0f} seconds: too much is being asked. "
                         "Try again in a while.",
                         retry_after_seconds=wait,
+                        limit=of_tenant,
                     )
                 number = self._queue.ahead(waiter.claim, self._has_room, waiter) + 1
                 if on_wait is not None and number != said:

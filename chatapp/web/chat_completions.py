@@ -127,6 +127,10 @@ class ChatRequest(RequestBody):
             raise ValueError(f"a stop sequence has at most {_MAX_STOP_CHARACTERS} characters")
         return value
 
+    def tier_used(self) -> str | None:
+        """The tier an answer is made in, for those who asked for one: here are two."""
+        return None if self.service_tier is None else "flex" if self.service_tier == "flex" else "default"
+
     def parameters(self) -> dict[str, Any]:
         """What is passed on to the model, by our names."""
         values = {name: getattr(self, name) for name in _PARAMETERS}
@@ -143,6 +147,8 @@ class _Reading:
 
     turn: TurnView
     events: AsyncGenerator[TurnEvent, None]
+    service_tier: str | None = None
+    """How urgently it is answered; None: the request said nothing of that."""
     text: str = ""
     """Text of the present attempt."""
     done: dict[str, Any] | None = None
@@ -181,7 +187,7 @@ async def create(
     text. A client that leaves stops the answer, unless it gave an `Idempotency-Key`: then it may come back for it.
     """
     turn = await _start(actor, body, idempotency_key)
-    reading = _Reading(turn, turns.events(actor, turn.id))
+    reading = _Reading(turn, turns.events(actor, turn.id), body.tier_used())
 
     async def stop() -> None:
         await turns.cancel(actor, turn.id)
@@ -312,13 +318,14 @@ def _data(value: dict[str, Any]) -> bytes:
 
 def _base(reading: _Reading, kind: str) -> dict[str, Any]:
     turn = reading.turn
-    return {
+    base = {
         "id": str(turn.id),
         "object": kind,
         "created": unix(turn.created_at),
         "model": reading.model or turn.model,
         "conversation_id": str(turn.conversation_id) if turn.conversation_id else None,
     }
+    return base if reading.service_tier is None else base | {"service_tier": reading.service_tier}
 
 
 def _account(done: dict[str, Any]) -> dict[str, Any]:

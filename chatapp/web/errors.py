@@ -45,16 +45,27 @@ def install(app: FastAPI) -> None:
 
 def error_response(error: AppError) -> JSONResponse:
     """An error of the product's own tree as an answer."""
-    headers = {}
-    if isinstance(error, RateLimited | TooManyInFlight):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
-    elif error.retryable and error.status_code in {429, 503}:
-        headers["Retry-After"] = "1"
     return JSONResponse(
         error_body(error.message, code=error.code, status_code=error.status_code, param=error.param),
         status_code=error.status_code,
-        headers=headers,
+        headers=_when_to_come_back(error),
     )
+
+
+def _when_to_come_back(error: AppError) -> dict[str, str]:
+    """Headers that say how long to wait, and of what there was too much.
+
+    Source: https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers".
+    """
+    if isinstance(error, RateLimited | TooManyInFlight):
+        seconds = max(1, math.ceil(error.retry_after_seconds))
+        headers = {
+            "Retry-After": str(seconds),
+            "X-RateLimit-Remaining-Requests": "0",
+            "X-RateLimit-Reset-Requests": f"{seconds}s",
+        }
+        return headers | ({} if error.limit is None else {"X-RateLimit-Limit-Requests": str(error.limit)})
+    return {"Retry-After": "1"} if error.retryable and error.status_code in {429, 503} else {}
 
 
 def error_body(message: str, *, code: str, status_code: int, param: str | None = None) -> dict[str, Any]:

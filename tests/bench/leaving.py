@@ -17,14 +17,14 @@ from tests.bench.row import Row
 from tests.upstream.server import Upstream
 
 _MODEL = "scripted?tokens=4000&gap_ms=10"
-_GROUPS, _TOGETHER = 50, 10
+_GROUPS, _TOGETHER = 100, 10
 _PEER_GROUPS = 10
 _DEADLINE_SECONDS = 0.3
 _LOST_SECONDS = 3.0
 
 
 async def run() -> list[Row]:
-    """Five hundred clients of ours leave; fewer of the peer's."""
+    """A thousand clients of ours leave; fewer of the peer's."""
     async with AsyncExitStack() as stack:
         upstream = Upstream()
         await upstream.open()

@@ -14,6 +14,7 @@ from chatapp.limits.fair_queue import Claim, Lane
 from chatapp.limits.places import Crowd, Places
 from chatapp.limits.shared_places import SharedPlaces
 from chatapp.store import redis, shared_places
+from tests.faults.clock import Clock
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 
@@ -177,6 +178,29 @@ async def test_the_wait_expected_grows_with_the_queue_and_not_for_others(make: M
     await settle()
     assert askers.places.expected_wait(busy) == pytest.approx(11 * askers.places._seconds)
     assert askers.places.expected_wait(calm) == pytest.approx(2 * askers.places._seconds)
+
+
+async def test_the_wait_expected_at_the_start_goes_by_what_is_held_and_soon_by_what_came_back(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module.time, "monotonic", clock)
+    askers = make(1)
+    claim, other = Claim(ONE, "a"), Claim(TWO, "b")
+    askers.ask("a", claim)
+    await settle()
+    assert askers.places.expected_wait(other) == 2.0
+    clock.now += 30
+    assert askers.places.expected_wait(other) == 30.0
+    await askers.leave("a")
+    for name in "bcdef":
+        askers.ask(name, claim)
+        await settle()
+        clock.now += 30
+        await askers.leave(name)
+    askers.ask("g", claim)
+    await settle()
+    assert askers.places.expected_wait(other) == pytest.approx(26)
 
 
 async def test_the_wait_expected_counts_a_tenants_own_limit(make: Make) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
 from chatapp.domain import Actor
+from chatapp.limits import concurrency
+from chatapp.services import tenant_limits, turns
+from chatapp.services.tenant_limits import Limits
 from tests.fixtures.credentials import KeyOf
 from tests.fixtures.providers import AddModel
 from tests.upstream.server import Upstream
@@ -21,6 +25,39 @@ async def headers(parts: None, actor: Actor, key_of: KeyOf) -> dict[str, str]:
 
 def body(model: str, **fields: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hello?"}], "collections": [], **fields}
+
+
+@pytest.mark.parametrize(("asked", "used"), [("flex", "flex"), ("priority", "default"), ("auto", "default")])
+async def test_the_tier_an_answer_was_made_in_is_told_to_who_asked_for_one(
+    client: httpx.AsyncClient, headers: dict[str, str], add_model: AddModel, asked: str, used: str
+) -> None:
+    model = await add_model("scripted?tokens=2")
+    whole = await client.post(CHAT, json=body(model, service_tier=asked), headers=headers)
+    stream = await client.post(CHAT, json=body(model, service_tier=asked, stream=True), headers=headers)
+    silent = await client.post(CHAT, json=body(model), headers=headers)
+    chunks = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: {")]
+    assert whole.json()["service_tier"] == used
+    assert {chunk["service_tier"] for chunk in chunks} == {used}
+    assert "service_tier" not in silent.json()
+
+
+async def test_who_is_refused_for_a_limit_is_told_which_and_when_to_come_back(
+    client: httpx.AsyncClient, headers: dict[str, str], actor: Actor, add_model: AddModel, provider: Upstream
+) -> None:
+    await tenant_limits.put(actor, Limits(concurrent_turns=3))
+    places = concurrency.concurrency().turns
+    places._seconds = 1_000.0
+    model = await add_model("scripted?tokens=2000&gap_ms=20")
+    running = [await turns.start(actor, question=f"Count {n}", model=model, collection_ids=[]) for n in range(3)]
+    answer = await client.post(CHAT, json=body(model), headers=headers)
+    for turn in running:
+        await turns.cancel(actor, turn.id)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_in_flight")
+    seconds = int(answer.headers["Retry-After"])
+    assert seconds > 1
+    assert answer.headers["X-RateLimit-Limit-Requests"] == "3"
+    assert answer.headers["X-RateLimit-Remaining-Requests"] == "0"
+    assert answer.headers["X-RateLimit-Reset-Requests"] == f"{seconds}s"
 
 
 async def test_the_form_and_effort_asked_for_reach_the_provider(
