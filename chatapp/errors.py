@@ -226,6 +226,13 @@ class AnswerUnusable(ProviderUnavailable):
     """The model's answer was empty or in a form that cannot be read. Try again."""
 
 
+class OutputInvalid(AnswerUnusable):
+    """The model did not answer in the form asked for. Try again, or ask another model."""
+
+    code = "invalid_output"
+    status_code = 502
+
+
 class ProviderRejected(UpstreamError):
     """The model's provider refused the request."""
 

@@ -16,7 +16,7 @@ from chatapp.pipeline.history import instructions_of, with_digest
 from chatapp.pipeline.summarise import VERBATIM_TURNS, summarise
 from chatapp.pipeline.tokens import estimate_tokens
 from chatapp.pipeline.turn import Turn
-from chatapp.providers.base import ProviderRequest
+from chatapp.providers.base import ProviderRequest, form_of
 from chatapp.providers.refusals import sizes_said
 from chatapp.routing.chain import Wish
 from chatapp.routing.route import Deployment
@@ -214,7 +214,10 @@ def _instructions(turn: Turn, wish: Wish, *, has_sources: bool) -> str:
         names += f" and {more} more" if (more := len(turn.collections) - _MAX_NAMED) > 0 else ""
         names = names or "no collection holds documents yet"
         system = f"{_WITHOUT_SOURCES}\n\nSearched: {names}."
-    return f"{system}\n\nThe attempt before failed: {wish.problem} Answer in plain text." if wish.problem else system
+    if not wish.problem:
+        return system
+    form = "plain text" if form_of(turn.parameters) == "text" else "the form asked for, and in nothing else"
+    return f"{system}\n\nThe attempt before failed: {wish.problem} Answer in {form}."
 
 
 def _broken_off(written: str) -> tuple[PromptMessage, ...]:

@@ -6,7 +6,6 @@ last rung is never held.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,6 @@ from chatapp.domain import Citation, Support
 from chatapp.errors import AnswerUnusable, TooManyInFlight, UpstreamError
 from chatapp.pipeline.cite import cite
 from chatapp.pipeline.turn import Turn
-from chatapp.providers.base import form_of
 from chatapp.routing.route import Escalation
 
 MAX_UNSUPPORTED_SHARE = 0.5
@@ -33,7 +31,7 @@ class Climb:
 
 def is_held(turn: Turn) -> bool:
     """Whether the answer to come is only shown when it has passed."""
-    return bool(turn.route.above) and (_checks_support(turn) or _checks_form(turn))
+    return bool(turn.route.above) and _checks_support(turn)
 
 
 def ends_on(turn: Turn) -> tuple[type[UpstreamError], ...]:
@@ -57,8 +55,6 @@ async def judge(turn: Turn, *, is_shown: bool) -> tuple[Turn, Climb | None]:
     if isinstance(turn.error, UpstreamError | TooManyInFlight):
         is_invalid = isinstance(turn.error, AnswerUnusable)
         return turn, Climb(Escalation.INVALID_OUTPUT if is_invalid else _FAILED, turn.error.code)
-    if _checks_form(turn) and not _is_json_object(turn.answer):
-        return turn, Climb(Escalation.INVALID_OUTPUT, f"no {form_of(turn.parameters)}")
     if _checks_support(turn):
         turn = await cite(turn)
         carried, stated = supported_statements(turn.citations)
@@ -116,14 +112,3 @@ def supported_statements(citations: Sequence[Citation]) -> tuple[int, int]:
 def _checks_support(turn: Turn) -> bool:
     is_quoted = turn.route.first.provider.quotes
     return Escalation.LOW_SUPPORT in turn.route.escalate_on and bool(turn.sources) and not is_quoted
-
-
-def _checks_form(turn: Turn) -> bool:
-    return Escalation.INVALID_OUTPUT in turn.route.escalate_on and form_of(turn.parameters) != "text"
-
-
-def _is_json_object(answer: str) -> bool:
-    try:
-        return isinstance(json.loads(answer), dict)
-    except ValueError:
-        return False

@@ -13,9 +13,10 @@ from chatapp.pipeline.compose import Prompts, describe_source
 from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge
 from chatapp.pipeline.gauge import learn_from_report, likely_text_tokens, likely_tokens
 from chatapp.pipeline.marks import MarkFilter
+from chatapp.pipeline.output_form import problem_of
 from chatapp.pipeline.turn import Stopped, Turn
 from chatapp.pipeline.upstream import upstream_for
-from chatapp.providers.base import ProviderRequest
+from chatapp.providers.base import ProviderRequest, form_of
 from chatapp.routing.chain import Chain, Patience, Wish
 from chatapp.routing.route import Deployment
 from chatapp.routing.upstream import NoFreePlace
@@ -78,7 +79,9 @@ class _Relay:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._filter = MarkFilter(len(turn.sources))
+        is_text = form_of(turn.parameters) == "text"
+        # In JSON a number in brackets is a list.
+        self._filter = MarkFilter(len(turn.sources) if is_text else 0)
         self._pieces: list[str] = []
         self._announced = 0
         """How many of the sources mentioned the readers have been told."""
@@ -96,6 +99,7 @@ class _Relay:
             on_begin=self._say_who_is_asked,
             open_upstream=partial(upstream_for, turn),
             ends_on=ends_on(turn),
+            check=None if is_text else partial(problem_of, parameters=turn.parameters),
         )
 
     @property

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chatapp.domain import Usage
-from chatapp.errors import AnswerUnusable, ProviderRejected, ProviderTimeout, ProviderUnavailable, UpstreamError
+from chatapp.errors import (
+    AnswerUnusable,
+    OutputInvalid,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+    UpstreamError,
+)
 from chatapp.providers.base import Delta, ProviderRequest
 from chatapp.routing import balance
 from chatapp.routing.breaker import Permit, breaker_of
@@ -74,6 +81,9 @@ class Attempt:
 RequestFor = Callable[[Deployment, Wish], Awaitable[ProviderRequest | None]]
 """Makes the request; None: this deployment cannot do what is wished, such as to continue an answer."""
 
+Check = Callable[[str], Awaitable[str]]
+"""What is wrong with a whole answer; empty: nothing."""
+
 Estimate = Callable[[ProviderRequest, str], Usage]
 """Tokens of a request and of the text it brought, where the provider reported none."""
 
@@ -108,6 +118,8 @@ class Chain:
     """Told of every request before it goes out: who is asked, and what is written already."""
     ends_on: tuple[type[UpstreamError], ...] = ()
     """Failures before any text that end it at once: somebody else knows whom to ask then."""
+    check: Check | None = None
+    """Where there is one, an answer is held until it has passed; None: its text comes as it is written."""
     open_upstream: OpenUpstream = ask_directly
     """Makes a request, after a wait where there has to be one."""
     attempts: list[Attempt] = field(default_factory=list)
@@ -179,9 +191,8 @@ class Chain:
                 again = self._again(deployment, error, tries)
                 if again is None or not (again.is_free or self._decide_once(budget_of(deployment.key).spend)):
                     raise
+                wish = Wish(wish.reduction + again.is_shorter, _problem_of(error) if again.names_problem else "")
             await asyncio.sleep(again.wait_seconds)
-            problem = "The answer was empty or could not be read." if again.names_problem else ""
-            wish = Wish(reduction=wish.reduction + again.is_shorter, problem=problem)
 
     def _admit(self, deployment: Deployment, tries: int) -> Permit:
         """Leave to ask a deployment, for the first time or once more."""
@@ -238,17 +249,26 @@ class Chain:
     ) -> AsyncGenerator[Delta, None]:
         """What comes of a request, and in the end a note of how it ended."""
         began, offset = self._elapsed_ms(), len(self.written)
-        outcome, failure, usage = "stopped", None, None
+        outcome, failure, usage, held = "stopped", None, None, ""
         first_text_ms: float | None = None
         if not upstream.is_joined:
             balance.note_begin(deployment.key)
         try:
             await self.on_begin(deployment, self.written)
-            async with aclosing(self._deltas(deployment, upstream)) as deltas:
+            async with aclosing(self._deltas(upstream)) as deltas:
                 async for delta in deltas:
                     if first_text_ms is None and delta.text:
                         first_text_ms = self._elapsed_ms() - began
                     usage = delta.usage or usage
+                    if self.check is not None:
+                        held += delta.text
+                        if not delta.finish_reason:
+                            continue
+                        await self._require_form(held, delta.finish_reason)
+                        delta = replace(delta, text=held)  # noqa: PLW2901  # the whole in the place of its last piece
+                    if delta.text:
+                        self.deployment = deployment
+                        self.written += delta.text
                     yield delta
             outcome = "answered"
         except UpstreamError as error:
@@ -260,8 +280,8 @@ class Chain:
             is_own = upstream.leave()
             self._report(deployment, permit, outcome if is_own else "stopped", failure)
             usage = usage or upstream.reported()
-            if usage is None and len(self.written) > offset:
-                usage = self.estimate(request, self.written[offset:])
+            if usage is None and (produced := self.written[offset:] or held):
+                usage = self.estimate(request, produced)
             self._note(deployment, began, outcome, failure, offset, usage if is_own else None, is_shared=not is_own)
 
     def _report(self, deployment: Deployment, permit: Permit, outcome: str, error: UpstreamError | None) -> None:
@@ -269,14 +289,20 @@ class Chain:
         breaker = breaker_of(deployment.key)
         if outcome == "answered":
             breaker.succeeded(permit)
-        elif error is None or outcome == "stopped" or isinstance(error, ProviderRejected):
-            # The request or the key was refused: says nothing about the next request's chances of an answer.
+        elif error is None or outcome == "stopped" or isinstance(error, ProviderRejected | OutputInvalid):
+            # The request or the key was refused, or nothing has the form that was asked for: says nothing about the
+            # next request's chances of an answer.
             breaker.abandoned(permit)
         else:
             wait = getattr(error, "retry_after_seconds", None)
             breaker.failed(permit, retry_after_seconds=wait, reason=error.message)
 
-    async def _deltas(self, deployment: Deployment, upstream: Upstream) -> AsyncGenerator[Delta, None]:
+    async def _require_form(self, answer: str, finish_reason: str) -> None:
+        # What was cut at the length asked for, or held back by the provider, is not whole for a reason that is told.
+        if self.check is not None and finish_reason == "stop" and (problem := await self.check(answer)):
+            raise OutputInvalid(f"The model did not answer in the form asked for: {problem}.")
+
+    async def _deltas(self, upstream: Upstream) -> AsyncGenerator[Delta, None]:
         """The stream of one request, each wait within its time, without what was written before."""
         joint = Continuation(self.written) if self.written else None
         first_by = asyncio.get_running_loop().time() + min(self.patience.first_token_seconds, self._seconds_left())
@@ -295,9 +321,6 @@ class Chain:
                 text = joint.feed(delta.text) if joint else delta.text
                 if delta.finish_reason:
                     text += joint.finish() if joint else ""
-                if text:
-                    self.deployment = deployment
-                    self.written += text
                 if text or delta.finish_reason:
                     if delta.finish_reason and not is_answering:
                         raise AnswerUnusable("The model returned an empty answer. Try again.")
@@ -337,6 +360,10 @@ class Chain:
 
     def _seconds_left(self) -> float:
         return self.patience.answer_seconds - (time.monotonic() - self._started)
+
+
+def _problem_of(error: UpstreamError) -> str:
+    return error.message if isinstance(error, OutputInvalid) else "The answer was empty or could not be read."
 
 
 def _too_slow(*, is_answering: bool) -> ProviderTimeout:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chatapp.domain import Actor, utc_now
+from chatapp.pipeline.output_form import require_checkable
 from chatapp.pipeline.turn import SearchedCollection
 from chatapp.routing.route import Route
 from chatapp.routing.rules import Facts
@@ -45,8 +46,9 @@ async def make_plan(
     Raises:
         NotFound: no such model or collection for this actor.
         NotPermitted: the actor may not read documents, and wants to.
-        InvalidInput: the model cannot answer in the form wanted.
+        InvalidInput: the model cannot answer in the form wanted, or the form is described by no JSON Schema.
     """
+    await require_checkable(request.get("parameters", {}))
     facts = await _facts(actor, request, question, conversation_id, parent_id)
     route = await routes.choose(actor, facts, request.get("parameters", {}), times_asked=request.get("times_asked", 0))
     wanted = request.get("collections")

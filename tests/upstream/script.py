@@ -24,6 +24,8 @@ class Script:
     """`markdown`: headings, lists, tables, code and marks in the place of numbered words."""
     answer: str = ""
     """The answer word for word; `quote` to repeat the beginning of each source with its mark."""
+    reason: str = "stop"
+    """Why the answer ends, as OpenAI's `finish_reason` has it."""
     piece: int = 0
     """Characters in a delta of a given answer; 0: a word."""
     fault: str = ""

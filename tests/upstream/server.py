@@ -202,7 +202,7 @@ class Answer:
         self.end()
 
     def finish_event(self) -> None:
-        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": self.script.reason}]})
 
     def usage_event(self) -> None:
         self._event({"choices": [], "usage": self._usage()})

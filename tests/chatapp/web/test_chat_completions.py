@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from chatapp.domain import Actor
 from chatapp.limits import concurrency
-from chatapp.services import tenant_limits, turns
+from chatapp.routing.breaker import breaker_of
+from chatapp.services import tenant_limits, traces, turns
 from chatapp.services.tenant_limits import Limits
 from tests.fixtures.credentials import KeyOf
 from tests.fixtures.providers import AddModel
@@ -71,7 +73,8 @@ async def test_the_form_and_effort_asked_for_reach_the_provider(
     }
     harmless = {"logprobs": False, "top_logprobs": None, "modalities": ["text"], "user": "ada", "store": False}
 
-    answer = await client.post(CHAT, json=body(await add_model("scripted"), **wanted, **harmless), headers=headers)
+    model = await add_model('scripted?answer={"days": 3}')
+    answer = await client.post(CHAT, json=body(model, **wanted, **harmless), headers=headers)
 
     assert answer.status_code == 200
     sent = provider.calls[-1].body
@@ -115,3 +118,59 @@ async def test_a_schema_that_is_no_json_is_refused(
     answer = await client.post(CHAT, content=text, headers=headers | {"Content-Type": "application/json"})
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "response_format.json_schema")
+
+
+FORM = {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}
+WRONG, RIGHT = 'wrong?answer={"days": "three [1]"}', 'right?answer={"days": [1]}'
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_an_answer_in_another_form_than_asked_for_is_asked_again_with_the_reason_and_then_of_another_model(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    add_model: AddModel,
+    provider: Upstream,
+    actor: Actor,
+    is_stream: bool,
+) -> None:
+    schema = {"type": "object", "properties": {"days": {"type": "array"}}}
+    form = {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
+    wrong, right = await add_model(WRONG), await add_model(RIGHT, default=True)
+    answer = await client.post(CHAT, json=body(wrong, stream=is_stream, **form), headers=headers)
+    chunks = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    texts = [chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks]
+    said = "".join(texts) if is_stream else answer.json()["choices"][0]["message"]["content"]
+    last = chunks[-1] if is_stream else answer.json()
+    assert (said, last["model"]) == ('{"days": [1]}', right)
+    assert [call.body["model"] for call in provider.calls] == [wrong, wrong, right]
+    first, second, third = (call.body["messages"][0]["content"] for call in provider.calls)
+    assert "properties/days/type does not hold" in second
+    assert "does not hold" not in first + third
+    trace = await traces.get(actor, UUID(last["id"]))
+    assert [each["error"] for each in trace["attempts"]] == ["invalid_output", "invalid_output", ""]
+    # What was thrown away was paid for, too.
+    assert last["usage"]["completion_tokens"] > 3 * 2
+    assert breaker_of(f"scripted: {wrong}/{wrong}").counts.opened == 0
+
+
+async def test_where_nobody_answers_in_the_form_asked_for_it_is_said_and_what_was_cut_is_given_as_it_is(
+    client: httpx.AsyncClient, headers: dict[str, str], add_model: AddModel, other_actor: Actor, key_of: KeyOf
+) -> None:
+    wrong = await add_model(WRONG)
+    for who in (headers, await key_of(other_actor)):
+        answer = await client.post(CHAT, json=body(wrong, **FORM), headers=who)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "invalid_output")
+    cut = await add_model('cut?answer={"days":&reason=length')
+    answer = await client.post(CHAT, json=body(cut, **FORM), headers=headers)
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+
+
+async def test_a_form_that_is_no_schema_is_refused_and_named(
+    client: httpx.AsyncClient, headers: dict[str, str], add_model: AddModel, provider: Upstream
+) -> None:
+    schema = {"name": "answer", "schema": {"$ref": "http://127.0.0.1:9/schema.json"}}
+    form = {"response_format": {"type": "json_schema", "json_schema": schema}}
+    answer = await client.post(CHAT, json=body(await add_model("scripted"), **form), headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
+    assert provider.calls == []
