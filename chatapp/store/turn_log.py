@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
@@ -121,8 +122,8 @@ class InProcessTurnLog:
     def __init__(self) -> None:
         """Begin empty."""
         self._entries: dict[tuple[UUID, UUID], _Entry] = {}
-        self._finished: dict[tuple[UUID, UUID], None] = {}
-        """Those of `_entries` with their last event, the one that ended first in front."""
+        self._finished: dict[tuple[UUID, UUID], asyncio.TimerHandle] = {}
+        """Those of `_entries` with their last event, the first to end in front, and what ends their time."""
 
     async def append(self, actor: Actor, turn_id: UUID, event: TurnEvent) -> None:
         """See `TurnLog.append`."""
@@ -181,14 +182,17 @@ class InProcessTurnLog:
             self._forget(key)
 
     def _forget_later(self, key: tuple[UUID, UUID]) -> None:
-        self._finished[key] = None
-        asyncio.get_running_loop().call_later(KEEP_SECONDS, self._forget, key)
+        # In no context: that of a turn would keep everything of the turn for as long.
+        later = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._forget, key, context=Context())
+        self._finished[key] = later
         while len(self._finished) > _MAX_FINISHED:
             self._forget(next(iter(self._finished)))
 
     def _forget(self, key: tuple[UUID, UUID]) -> None:
-        if key in self._finished:
-            del self._finished[key], self._entries[key]
+        later = self._finished.pop(key, None)
+        if later is not None:
+            later.cancel()
+            del self._entries[key]
 
 
 async def _is_set_within(arrived: asyncio.Event, seconds: float) -> bool:
