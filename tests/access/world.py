@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -244,17 +243,14 @@ async def snapshot(tenant_id: UUID) -> dict[str, list[str]]:
     return found
 
 
-async def _main(arguments: list[str]) -> None:
-    """Make a world in the installation of the environment, or take a snapshot of a tenant of it, as JSON."""
+async def _main() -> None:
+    """Make a world in the installation of the environment, as JSON."""
     from chatapp.services.lifespan import running
 
     async with running(get_settings(), role="command"):
-        if arguments:
-            print(json.dumps(await snapshot(UUID(arguments[0]))))  # noqa: T201
-            return
         world = await make_world()
     print(json.dumps(asdict(world), default=str))  # noqa: T201
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1:]))
+    asyncio.run(_main())

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.usefixtures("chroma", "embedder"), pytest.mark.slow]
 FOLDER = Path(os.environ.get("CHATAPP_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data") / "pdf_odd"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it is the files that are odd
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the collection of odd PDF files is not on this machine")
 async def test_every_odd_pdf_completes_or_fails_with_a_reason(
     upload: Upload, actor: Actor, storage: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
