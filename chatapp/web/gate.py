@@ -152,14 +152,17 @@ def _without_socket(send: Send) -> Send:
 
 
 def tab_token(token: str, actor: Actor, secret_key: str) -> str:
-    """The name under which a tab's state is kept: one per browser tab, tenant and person.
+    """The name under which a tab's state is kept: one per browser tab, tenant, person and what they may do.
+
+    Who has lost a right begins anew, and is not sent again what the tab showed them before.
 
     Args:
         token: what the browser calls its tab.
         actor: the person.
         secret_key: the installation's secret.
     """
-    message = f"tab|{actor.tenant_id}|{actor.user_id}|{token}".encode("utf-8", "surrogatepass")
+    rights = ",".join(sorted(actor.permissions))
+    message = f"tab|{actor.tenant_id}|{actor.user_id}|{rights}|{token}".encode("utf-8", "surrogatepass")
     digest = hmac.new(secret_key.encode(), message, hashlib.sha256).digest()
     return str(UUID(bytes=digest[:16]))
 

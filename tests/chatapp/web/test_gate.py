@@ -140,18 +140,19 @@ def test_pages_are_told_from_data_and_files(method: str, path: str, expected: bo
     assert is_page(method, path) is expected
 
 
-def test_a_tabs_state_belongs_to_person_tenant_and_tab() -> None:
+def test_a_tabs_state_belongs_to_person_tenant_rights_and_tab() -> None:
     person = Actor(uuid4(), uuid4(), frozenset())
     elsewhere = Actor(uuid4(), person.user_id, frozenset())
     other = Actor(person.tenant_id, uuid4(), frozenset())
+    admin = replace(person, permissions=frozenset({Permission.ADMIN}))
     tokens = {
         tab_token(name, actor, secret)
         for name in ("one", "two")
-        for actor in (person, elsewhere, other)
+        for actor in (person, elsewhere, other, admin)
         for secret in (SECRET, SECRET[::-1])
     }
 
-    assert len(tokens) == 12
+    assert len(tokens) == 16
     assert tab_token("one", person, SECRET) == tab_token("one", person, SECRET)
 
 

@@ -184,6 +184,22 @@ async def test_the_next_person_in_a_tab_sees_nothing_of_the_one_before(
         assert "the admin's secret" in await socket.fire(f"{ROOT}.hydrate")
 
 
+async def test_who_lost_a_right_is_not_sent_again_what_the_tab_showed_with_it(backend: Backend) -> None:
+    email, token = "once-admin@example.org", str(uuid4())
+    backend.add_member(email)
+    backend.set_role(email, "admin")
+    async with tab(backend, backend.sign_in(email), token=token) as socket:
+        said = await socket.fire(f"{PLANTED}planted_admin_state.open_everything")
+        assert '"is_open_rx_state_":true' in said.replace(" ", "")
+    backend.set_role(email, "member")
+
+    async with tab(backend, backend.sign_in(email), token=token) as socket:
+        said = await socket.fire(f"{ROOT}.hydrate")
+
+    assert "planted_member_state" in said
+    assert '"is_open_rx_state_":true' not in said.replace(" ", "")
+
+
 async def test_the_name_of_anothers_tab_opens_nothing(backend: Backend, admin_cookie: str, member_cookie: str) -> None:
     async with tab(backend, admin_cookie) as socket:
         said = await socket.fire(f"{ROOT}.hydrate")
