@@ -13,7 +13,7 @@ from chatapp.domain import Citation, Support
 from chatapp.errors import AnswerUnusable, TooManyInFlight, UpstreamError
 from chatapp.pipeline.cite import cite
 from chatapp.pipeline.turn import Turn
-from chatapp.routing.route import Escalation
+from chatapp.routing.route import Deployment, Escalation, Route
 
 MAX_UNSUPPORTED_SHARE = 0.5
 """Of the statements an answer cites a source for. With more of them not carried by it, support is low."""
@@ -72,12 +72,12 @@ def climbed(before: Turn, answered: Turn, climb: Climb) -> Turn:
         answered: with that answer.
         climb: why it is given up.
     """
-    following = answered.route.above[0]
+    following = _without(answered.route.above[0], answered.deployment)
     told = f"{climb.because} ({climb.detail})" if climb.detail else climb.because
     route = replace(
         following,
         reason=f"{answered.route.reason}; {following.first.model} after {told}",
-        above=answered.route.above[1:],
+        above=tuple(_without(each, answered.deployment) for each in answered.route.above[1:]),
         facts=answered.route.facts,
     )
     *earlier, last = answered.attempts or (None,)
@@ -97,6 +97,25 @@ def climbed(before: Turn, answered: Turn, climb: Climb) -> Turn:
         usage=answered.usage,
         cost_micro_usd=answered.cost_micro_usd,
     )
+
+
+def taken_back(given_up: Turn, failed: Turn) -> Turn:
+    """The turn with an answer that was given up, as nobody higher up answered, and with what the attempts cost."""
+    return replace(
+        given_up,
+        limits=failed.limits,
+        attempts=failed.attempts,
+        escalations=failed.escalations,
+        usage=failed.usage,
+        cost_micro_usd=failed.cost_micro_usd,
+    )
+
+
+def _without(route: Route, asked: Deployment) -> Route:
+    """The route without a deployment whose answer would not do, and which would be asked for another as a fallback."""
+    others = tuple(each for each in route.deployments if each.key != asked.key)
+    above = tuple(_without(each, asked) for each in route.above)
+    return replace(route, deployments=others or route.deployments, above=above)
 
 
 def supported_statements(citations: Sequence[Citation]) -> tuple[int, int]:

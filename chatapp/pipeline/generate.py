@@ -10,7 +10,7 @@ from typing import Any
 from chatapp.domain import AnswerPart, Source, Usage
 from chatapp.errors import AppError, PromptTooLong, TooManyInFlight, UpstreamError
 from chatapp.pipeline.compose import Prompts, describe_source
-from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge
+from chatapp.pipeline.escalate import climbed, ends_on, is_held, judge, taken_back
 from chatapp.pipeline.gauge import learn_from_report, likely_text_tokens, likely_tokens
 from chatapp.pipeline.marks import MarkFilter
 from chatapp.pipeline.output_form import problem_of
@@ -25,15 +25,21 @@ from chatapp.routing.upstream import NoFreePlace
 async def generate(turn: Turn) -> Turn:
     """Stream the answer. What arrived before a stop or a failure is kept, and the turn says which it was.
 
-    On a ladder an answer that will not do is given up for that of the next rung, before anybody has read it.
+    On a ladder an answer that will not do is given up for that of the next rung, before anybody has read it; where
+    nobody higher up answers, it is what there is.
     """
+    given_up: tuple[Turn, _Relay] | None = None
     while True:
         relay = _Relay(turn)
         answered, climb = await judge(await _answered(turn, relay), is_shown=relay.ttft_ms is not None)
         if climb is None:
+            if answered.error is not None and relay.ttft_ms is None and given_up is not None:
+                answered, relay = taken_back(given_up[0], answered), given_up[1]
             relay.show()
             await turn.writer.flush()
             return replace(answered, ttft_ms=relay.ttft_ms)
+        if answered.error is None:
+            given_up = answered, relay
         turn = climbed(turn, answered, climb)
 
 

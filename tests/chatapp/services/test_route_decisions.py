@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatapp.domain import Actor, TurnStatus
+from chatapp.limits import concurrency
+from chatapp.routing.breaker import breaker_of
 from chatapp.services import intents, routes, traces, turns
 from chatapp.services.intents import NewExample
 from chatapp.services.routes import RouteSettings
@@ -180,6 +182,56 @@ async def test_where_nobody_on_a_rung_answers_the_next_is_asked_and_all_failing_
     turn, trace = await _ask(actor, "Count", collection_ids=[])
     assert turn.status == TurnStatus.FAILED
     assert {each["model"] for each in trace["attempts"]} == {small, worst}
+
+
+@pytest.mark.usefixtures("handbook")
+async def test_a_rung_that_is_full_is_passed_over(
+    actor: Actor, other_actor: Actor, add_model: AddModel, provider: Upstream
+) -> None:
+    small, large = await add_model(f"small?{INVENTED}"), await add_model(f"large?{CARRIED}")
+    middle = await add_model("middle?tokens=2000&gap_ms=20", max_concurrent=1)
+    await _put(actor, default=small, ladder=[small, middle, large], escalate_on=["low_support"])
+    busy = await turns.start(other_actor, question="Count", model=middle, collection_ids=[])
+    async for event in turns.events(other_actor, busy.id):
+        if event.kind == "delta":
+            break
+    concurrency.concurrency().providers[f"scripted: {middle}"]._seconds = 1_000.0
+    turn, trace = await _ask(actor, CANTEEN)
+    await turns.cancel(other_actor, busy.id)
+    assert (turn.model, turn.answer) == (large, "The canteen opens at noon on weekdays [1].")
+    assert [(step["to"], step["because"]) for step in trace["escalations"]] == [
+        (middle, "low_support"),
+        (large, "failed"),
+    ]
+    assert [(each["model"], each["outcome"]) for each in trace["attempts"]] == [
+        (small, "escalated"),
+        (middle, "skipped"),
+        (large, "answered"),
+    ]
+
+
+@pytest.mark.usefixtures("handbook")
+async def test_where_every_higher_rung_rests_the_answer_that_was_given_up_is_better_than_none(
+    actor: Actor, other_actor: Actor, add_model: AddModel, provider: Upstream
+) -> None:
+    small, large = await add_model(f"small?{INVENTED}"), await add_model("large?tokens=2")
+    for each in (actor, other_actor):
+        await _put(each, default=small, ladder=[small, large], escalate_on=["low_support"])
+    for _ in range(10):
+        breaker_of(f"scripted: {large}/{large}").failed()
+    events = await _events(actor, CANTEEN)
+    done = events[-1][1]
+    assert (done["status"], done["model"]) == ("completed", small)
+    assert _text(events) == "Seventeen purple dragons guard the vault since 1812 [1]."
+    assert done["citations"][0]["file_citation"]["support"] != "supported"
+    # It is not asked for once more.
+    assert [call.body["model"] for call in provider.calls] == [small]
+    trace = await traces.get(actor, UUID(done["trace_id"]))
+    assert [(each["model"], each["outcome"]) for each in trace["attempts"]] == [
+        (small, "escalated"),
+        (large, "skipped"),
+    ]
+    assert (await _ask(other_actor, "Count", collection_ids=[]))[0].model == small
 
 
 async def test_asking_again_begins_a_rung_higher_each_time_and_an_edited_question_at_the_bottom(
