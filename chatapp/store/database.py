@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from chatapp.domain import Actor
 from chatapp.store import sqlite_connection
 from chatapp.store.access_conditions import walls
+from chatapp.store.statement_tables import tables_in
 from chatapp.store.tables import TenantRow
 
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
@@ -34,6 +35,10 @@ _MAX_KEPT_CRITERIA = 256
 """Tenants and actors whose conditions are kept: they take a millisecond to make, and say only what to ask."""
 SEES_EVERY_COLLECTION = "sees_every_collection"
 """Option of a single statement that goes by no grant, as a name is looked for that somebody else may have taken."""
+
+
+_Walls = Mapping[str, LoaderCriteriaOption]
+"""By the name of a table, which of its rows a statement sees."""
 
 
 class WrongTenant(RuntimeError):
@@ -204,32 +209,38 @@ async def _turn_to_write(readonly: bool) -> AsyncIterator[None]:
 
 
 @lru_cache(maxsize=_MAX_KEPT_CRITERIA)
-def _tenant_criteria(tenant_id: UUID) -> list[LoaderCriteriaOption]:
+def _tenant_criteria(tenant_id: UUID) -> _Walls:
     # One a class: SQLAlchemy's shared criteria for a mixin needs the mixin to be mapped, and a SQLModel one is not.
-    return [
-        with_loader_criteria(cls, cls.tenant_id == tenant_id, include_aliases=True)  # pyright: ignore[reportArgumentType]
+    return {
+        str(cls.__tablename__): with_loader_criteria(cls, cls.tenant_id == tenant_id, include_aliases=True)  # pyright: ignore[reportArgumentType]
         for cls in TenantRow.__subclasses__()
-    ]
+    }
 
 
-def _grant_criteria(actor: Actor) -> list[LoaderCriteriaOption]:
+def _grant_criteria(actor: Actor) -> _Walls:
     # What a grant is made to, and nothing that differs from one request to the next.
     return _criteria_of(Actor(actor.tenant_id, actor.user_id, actor.permissions, actor.roles, key_id=actor.key_id))
 
 
 @lru_cache(maxsize=_MAX_KEPT_CRITERIA)
-def _criteria_of(actor: Actor) -> list[LoaderCriteriaOption]:
-    return [with_loader_criteria(cls, condition, include_aliases=True) for cls, condition in walls(actor).items()]
+def _criteria_of(actor: Actor) -> _Walls:
+    return {
+        cls.__tablename__: with_loader_criteria(cls, condition, include_aliases=True)  # pyright: ignore[reportAttributeAccessIssue]
+        for cls, condition in walls(actor).items()
+    }
 
 
 @event.listens_for(Session, "do_orm_execute")
 def _add_walls(state: ORMExecuteState) -> None:
-    criteria = state.session.info.get("tenant_criteria")
-    if criteria is not None:
-        state.statement = state.statement.options(*criteria)
-    granted = state.session.info.get("grant_criteria")
-    if granted is not None and not state.execution_options.get(SEES_EVERY_COLLECTION, False):
-        state.statement = state.statement.options(*granted)
+    criteria: _Walls | None = state.session.info.get("tenant_criteria")
+    if criteria is None:
+        return
+    granted: _Walls = state.session.info.get("grant_criteria", {})
+    if state.execution_options.get(SEES_EVERY_COLLECTION, False):
+        granted = {}
+    tables = tables_in(state.statement)
+    put_up = [around[table] for around in (criteria, granted) for table in around if table in tables]
+    state.statement = state.statement.options(*put_up)
 
 
 @event.listens_for(Session, "before_flush")

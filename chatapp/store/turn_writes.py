@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from chatapp.domain import Actor
-from chatapp.errors import Conflict
 from chatapp.store import turns
 from chatapp.store.answers import Answer, answered
 from chatapp.store.database import transaction
@@ -21,6 +23,8 @@ from chatapp.store.tables import TurnTable
 from chatapp.store.turns import TurnEnd
 
 _MAX_TOGETHER = 64
+_OF_NO_TURN = (OperationalError, InterfaceError, PoolTimeout, OSError)
+"""The database is away or busy, whatever is written."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,8 +89,8 @@ async def _write(actor: Actor, together: Sequence[_Write]) -> None:
             if begun := [each.what for each in together if isinstance(each.what, TurnTable)]:
                 await turns.add_all(tx, begun)
             results = [next(held) if isinstance(each.what, TurnEnd) else True for each in together]
-    except Conflict as error:
-        if len(together) == 1:
+    except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits is told
+        if len(together) == 1 or isinstance(error, _OF_NO_TURN):
             _tell(together, error=error)
         else:
             # One of them spoils it for all: each by itself.
@@ -94,8 +98,7 @@ async def _write(actor: Actor, together: Sequence[_Write]) -> None:
                 await _write(actor, [each])
     except BaseException as error:
         _tell(together, error=error)
-        if not isinstance(error, Exception):
-            raise
+        raise
     else:
         for each, result in zip(together, results, strict=True):
             each.is_written.set_result(result)

@@ -147,6 +147,7 @@ def test_every_query_module_is_known() -> None:
         "schema",
         "shared_places",
         "sqlite_connection",
+        "statement_tables",
         "tables",
         "turn_log",
         "turn_writes",
