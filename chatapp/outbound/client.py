@@ -8,6 +8,7 @@ the certificate it insists on stay those of the name.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -263,8 +264,8 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
             # What is left of the time is shared, so that one address that stays silent leaves some for the next.
             share = (ends - asyncio.get_running_loop().time()) / (len(addresses) - position)
             try:
-                return await self._inner.connect_tcp(
-                    str(address), port, max(share, 0.001), local_address, socket_options
+                return _Stream(
+                    await self._inner.connect_tcp(str(address), port, max(share, 0.001), local_address, socket_options)
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
@@ -277,6 +278,49 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait, for the pool's own retries, of which there are none."""
         await asyncio.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is quick to say whether its other end has closed it.
+
+    The pool asks that of each connection it does not use, for every request, and with many it takes longer than the
+    request: the usual stream looks up all there is to know of its socket first.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._socket: socket.socket = inner.get_extra_info("socket")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return _has_something(self._socket.fileno())
+        return self._inner.get_extra_info(info)
+
+
+def _has_something(descriptor: int) -> bool:
+    """Whether there is something to read: the end, on a connection that is not used. -1: it is closed here already."""
+    if descriptor < 0:
+        return True
+    look = select.poll()
+    look.register(descriptor, select.POLLIN)
+    return bool(look.poll(0))
 
 
 async def _checked_addresses(host: str, port: int, policy: Policy, resolve: Resolver) -> list[IPAddress]:

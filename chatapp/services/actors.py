@@ -11,6 +11,7 @@ from uuid import UUID
 
 from chatapp.domain import Actor, utc_now
 from chatapp.services import rights, tokens
+from chatapp.services.shared_looks import SharedLooks
 from chatapp.services.tokens import KEY_PREFIX
 from chatapp.store import api_keys, sessions, users
 from chatapp.store.database import system_transaction
@@ -26,6 +27,8 @@ class _Actors:
     """Actors looked up within the last moment, by the hash of their credential."""
 
     by_hash: dict[str, tuple[float, Actor]] = {}  # noqa: RUF012  # one cache a process is what this is
+    looks: SharedLooks[Actor | None] = SharedLooks()
+    """At keys, by their hash."""
     noted: dict[UUID, float] = {}  # noqa: RUF012
     """When the use of a session or a key was written down last."""
 
@@ -62,8 +65,10 @@ async def actor_of_key(key: str) -> Actor | None:
         return None
     key_hash = tokens.hash_of(key)
     cached = _cached(key_hash)
-    if cached is not None:
-        return cached
+    return cached if cached is not None else await _Actors.looks.look(key_hash, lambda: _find_by_key(key_hash))
+
+
+async def _find_by_key(key_hash: str) -> Actor | None:
     async with system_transaction(readonly=True) as tx:
         found = await api_keys.find(tx, key_hash, now=utc_now())
     if found is None:
@@ -101,11 +106,14 @@ def session_hash(token: str) -> str:
 def forget_cached_actors() -> None:
     """Ask the database again for everybody, after a change of rights, sessions or keys in this process."""
     _Actors.by_hash.clear()
+    # Whoever looks at this moment may have seen what was before.
+    _Actors.looks.forget()
 
 
 def forget_cached_actor(credential_hash: str) -> None:
     """Ask the database again for who has this credential."""
     _Actors.by_hash.pop(credential_hash, None)
+    _Actors.looks.forget()
 
 
 async def _note_use(row: ApiKeyTable) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from chatapp.domain import Actor
 from chatapp.services.catalog import InUse
+from chatapp.services.shared_looks import SharedLooks
 from chatapp.store import catalog_changes, routes
 from chatapp.store.database import transaction
 from chatapp.store.tables import RouteTable
@@ -35,6 +36,8 @@ class _Memory:
     """What this process keeps, by tenant; the one used last at the end."""
 
     by_tenant: OrderedDict[UUID, RouteSources] = OrderedDict()  # noqa: RUF012  # one memory a process is what this is
+    looks: SharedLooks[RouteSources] = SharedLooks()
+    """By tenant and the changes there had been when they began."""
 
 
 async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
@@ -49,6 +52,15 @@ async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
     is_fresh = kept is not None and kept.changes == changes and now - kept.read_at < _KEPT_SECONDS
     if kept is not None and is_fresh and (not needs or needs in kept.models.models):
         return kept
+    key = (actor.tenant_id, changes)
+    if needs and _Memory.looks.is_under_way(key):
+        found = await _Memory.looks.look(key, lambda: _read(actor, changes, now))
+        if needs in found.models.models:
+            return found
+    return await _Memory.looks.look(key, lambda: _read(actor, changes, now))
+
+
+async def _read(actor: Actor, changes: int, now: float) -> RouteSources:
     async with transaction(actor, readonly=True) as tx:
         found = RouteSources(await routes.find(tx), await InUse.read(tx), changes, now)
     _Memory.by_tenant[actor.tenant_id] = found
@@ -61,3 +73,4 @@ async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
 def forget() -> None:
     """Keep nothing: when the lifespan begins."""
     _Memory.by_tenant.clear()
+    _Memory.looks.forget()
