@@ -26,7 +26,7 @@ _MAX_HEADING_CHARACTERS = 160
 _MAX_COLUMNS_CHARACTERS = 120
 _MAX_UNIT_PIECES = 80
 """A sentence longer than that is cut at lines, then at words: it is a list, a table or no sentence at all."""
-_SENTENCE_END = re.compile(r"(?<=[.!?:;])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÖØ-ÞА-Я•])|(?<=[。！？])|\n\s*\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?:;])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÖØ-ÞА-Я•■▪●®™©])|(?<=[。！？])|\n\s*\n")
 _LINE_END = re.compile(r"\n+")
 _WORD_END = re.compile(r"\s+|(?<=[　-鿿가-힣])")
 _HARD_CUT_CHARACTERS = 200

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chatapp.domain import Source
-from chatapp.pipeline.passages import Unit, coverage, features, numbers, units, weights
+from chatapp.pipeline.passages import Unit, coverage, features, numbers, statements, units, weights
 from chatapp.pipeline.table_rows import read_row
 from chatapp.providers.base import Excerpt
 from chatapp.retrieval.embedder import embed_texts
@@ -52,6 +52,18 @@ _ASKS_FOR_FIGURE = re.compile(
 _ANNOUNCES = re.compile(
     r"\bas follows\b|\bfollowing (?:table|chart|figure|list)|\btable (?:below|above)", re.IGNORECASE
 )
+_REFERS = re.compile(r"(?:See|Refer to) (?:the )?(?:accompanying|also|items?|notes?|parts?|pages?)\b", re.IGNORECASE)
+_ENDED = re.compile(r"[.!?…。！？;][\"'”’)\]]*$")
+_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+_CAPITALISED_SHARE = 0.7
+_NEXT_NUMBER = re.compile(r"\s*\n\s*\(?(?:\d{1,2}|[a-z])[.)]$")
+"""The number of the list's next item, cut off from it."""
+_PAGE_NUMBER = re.compile(r"(?:^(\d{1,4})(?!\S)|(?<!\S)(\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?$)")
+_CUT_OFF_CHARACTERS = 100
+"""What ends a chunk without an end of its own, and is longer than a heading or an item of a list, goes on elsewhere."""
+_MAX_FURNITURE_CHARACTERS = 120
+_MAX_UNNUMBERED_PAGES = 20
+"""Pages in front of the one a document counts as its first."""
 _BULLET = re.compile(r"^[•▪◦‣●*+-]\s+")
 _STRONG = re.compile(r"\*\*(?=\S)(.+?)\*\*", re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -107,7 +119,7 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
         around = features(f"{source.retrieved.title} {source.retrieved.filename} {chunk.heading}")
         everywhere = around | features(chunk.text)
         for unit in units(chunk.text):
-            raw = chunk.text[unit.start : unit.end]
+            raw = _without_furniture(chunk.text[unit.start : unit.end], chunk.page)
             if not _is_quotable(unit, raw):
                 continue
             own = features(raw)
@@ -121,9 +133,33 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
     return found
 
 
+def _without_furniture(text: str, page: int) -> str:
+    """A unit without the foot or head of its page at its ends: lines that end or begin with the page's number.
+
+    Chunks keep them: whose report a page is of is said nowhere else on many pages, and searching profits from it.
+    """
+    lines = text.split("\n")
+    while lines and _is_furniture(lines[-1], page):
+        lines.pop()
+    while lines and _is_furniture(lines[0], page):
+        lines.pop(0)
+    return "\n".join(lines)
+
+
+def _is_furniture(line: str, page: int) -> bool:
+    words = " ".join(line.split())
+    found = _PAGE_NUMBER.search(words)
+    if found is None or len(words) > _MAX_FURNITURE_CHARACTERS:
+        return False
+    # A page's number may count from behind a cover and contents; a figure of the text it stands with it is not.
+    is_page = 0 <= page - int(found[1] or found[2]) <= _MAX_UNNUMBERED_PAGES
+    rest = f"{words[: found.start()]} {words[found.end() :]}"
+    return is_page and not statements(rest) and not words.endswith((".", ",", ";"))
+
+
 def _plain(text: str) -> str:
     """A sentence without the marks of its list and of Markdown."""
-    text = _LINK.sub(r"\1", _BULLET.sub("", text))
+    text = _LINK.sub(r"\1", _BULLET.sub("", _NEXT_NUMBER.sub("", text)))
     return _CODE.sub(r"\1", _STRONG.sub(r"\1", text))
 
 
@@ -142,12 +178,29 @@ def _has_figure(candidate: _Candidate) -> bool:
 
 
 def _says_little(candidate: _Candidate) -> bool:
-    """Whether a unit only announces what follows, is cut off in front, or is a row without a figure, as a footer is."""
+    """Whether a unit only names or announces what follows, refers elsewhere, is cut off, or a row without a figure."""
+    text = candidate.text
     if candidate.unit.is_row:
-        return not any(len(feature) > 3 and not _YEAR.fullmatch(feature) for feature in numbers(candidate.text))
-    if candidate.text.endswith(":") or _ANNOUNCES.search(candidate.text):
+        has_label = _WORD.match(text.lstrip("$(#*· ")) is not None
+        return not has_label or not any(len(feature) > 3 and not _YEAR.fullmatch(feature) for feature in numbers(text))
+    if text.endswith((":", ",")) or _ANNOUNCES.search(text) or _REFERS.match(text) or _is_title(text):
         return True
-    return candidate.text[:1].islower() and not candidate.text[1:2].isupper()
+    if _is_cut_off(candidate):
+        return True
+    return text[:1].islower() and not text[1:2].isupper()
+
+
+def _is_cut_off(candidate: _Candidate) -> bool:
+    rest = candidate.source.retrieved.chunk.text[candidate.unit.end :]
+    return not rest.strip() and len(candidate.text) > _CUT_OFF_CHARACTERS and not _ENDED.search(candidate.text)
+
+
+def _is_title(text: str) -> bool:
+    """Whether a unit is a heading in all but its marks: no full stop, and capitals where a sentence has none."""
+    words = _LONG_WORD.findall(text)
+    if _ENDED.search(text) or not words:
+        return False
+    return sum(word[0].isupper() for word in words) >= _CAPITALISED_SHARE * len(words)
 
 
 def _score_by_terms(question: str, candidates: Sequence[_Candidate]) -> None:

@@ -59,10 +59,11 @@ def units(text: str) -> tuple[Unit, ...]:
     """
     found: list[Unit] = []
     for start, end in _blocks(text):
-        first_line = text[start:end]
-        if _is_row(first_line):
+        block = text[start:end]
+        # A row stands alone: figures in several lines are a paragraph's.
+        if "\n" not in block and _is_row(block):
             found.append(Unit(start, end, is_row=True))
-        elif first_line.startswith("#"):
+        elif block.startswith("#"):
             found.append(Unit(start, end, is_heading=True))
         else:
             found += [Unit(*span) for span in _sentences(text, start, end)]
