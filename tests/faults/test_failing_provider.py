@@ -35,10 +35,15 @@ BEFORE_ANY_TEXT = {
 }
 
 
+SILENT = {"late_headers", "late_first_byte", "stall"}
+"""Of these nothing is heard however long one waits."""
+
+
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_silent = request.node.callspec.params.get("fault") in SILENT
     # The settings fixture reads the environment after this one.
-    monkeypatch.setenv("CHATAPP_FIRST_TOKEN_TIMEOUT_SECONDS", "1.2")
+    monkeypatch.setenv("CHATAPP_FIRST_TOKEN_TIMEOUT_SECONDS", "0.5" if is_silent else "1.2")
     monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0.01)
 
 

@@ -14,6 +14,7 @@ from sqlmodel import col, delete, select, update
 from starlette.requests import ClientDisconnect, Request
 
 from chatapp.domain import Actor, Role, TurnStatus, utc_now
+from chatapp.routing import retries
 from chatapp.services import access_watch, turns
 from chatapp.store.database import engine, system_transaction, transaction
 from chatapp.store.tables import ApiKeyTable, MembershipTable, SessionTable, TenantTable, TurnTable, UserTable
@@ -96,12 +97,16 @@ def call(app, path: str, headers: dict[str, str], body: bytes):
     return app(scope_of(path, headers, has_body=bool(body)), receive, send), frames
 
 
-async def read_until_turned_away(app, path: str, headers: dict[str, str], body: bytes, ending) -> list[bytes]:
-    """Read a stream, end the reader's access in the database alone, and read to the end."""
+async def read_until_turned_away(
+    app, path: str, headers: dict[str, str], body: bytes, ending, provider: Upstream, *, first_frames: int = 3
+) -> list[bytes]:
+    """Read a stream, end the reader's access in the database alone behind some frames, and read to the end."""
     reading, frames = call(app, path, headers, body)
     task = asyncio.create_task(reading)
-    # A moment for the first frames: the end must come out of the middle.
-    await asyncio.sleep(0.6)
+    # The end must come out of the middle.
+    async with asyncio.timeout(20):
+        while not provider.calls or len(frames) < first_frames:
+            await asyncio.sleep(0.02)
     assert not task.done()
     async with system_transaction() as tx:
         await tx.session.execute(ending)
@@ -198,8 +203,9 @@ async def test_a_reader_goes_on_behind_the_last_event_it_has(
 
 
 async def test_an_answer_that_fails_at_once_has_its_own_status(
-    client: httpx.AsyncClient, actor: Actor, key_of: KeyOf, add_model: AddModel
+    client: httpx.AsyncClient, actor: Actor, key_of: KeyOf, add_model: AddModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0.01)
     model = await add_model("scripted", url="http://127.0.0.1:9/v1")
     headers = await key_of(actor)
 
@@ -278,14 +284,22 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_a_stream_ends_with_the_access_of_its_reader(
-    app, actor: Actor, sign_in_as: SignInAs, key_of: KeyOf, add_model: AddModel, ending: str
+    app,
+    actor: Actor,
+    sign_in_as: SignInAs,
+    key_of: KeyOf,
+    add_model: AddModel,
+    provider: Upstream,
+    ending: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(access_watch, "_ROUND_SECONDS", 0.1)  # below its length is in earnest
     headers = await (key_of if ending == "key revoked" else sign_in_as)(actor)
     turn = await turns.start(
         actor, question="Tell me.", model=await add_model("scripted?tokens=4000&gap_ms=25"), collection_ids=[]
     )
 
-    frames = await read_until_turned_away(app, f"/v1/turns/{turn.id}/events", headers, b"", ENDINGS[ending])
+    frames = await read_until_turned_away(app, f"/v1/turns/{turn.id}/events", headers, b"", ENDINGS[ending], provider)
 
     assert len(frames) > 2
     assert not any(b"event:done" in frame for frame in frames)
@@ -295,13 +309,15 @@ async def test_a_stream_ends_with_the_access_of_its_reader(
 
 @pytest.mark.parametrize("is_stream", [True, False])
 async def test_a_completion_stops_with_the_access_of_its_reader(
-    app, actor: Actor, key_of: KeyOf, add_model: AddModel, is_stream: bool
+    app, actor: Actor, key_of: KeyOf, add_model: AddModel, provider: Upstream, is_stream: bool
 ) -> None:
     model = await add_model("scripted?tokens=4000&gap_ms=25")
     headers = await key_of(actor) | {"Content-Type": "application/json"}
     body = json.dumps(QUESTION | {"model": model, "stream": is_stream}).encode()
 
-    frames = await read_until_turned_away(app, "/v1/chat/completions", headers, body, ENDINGS["key revoked"])
+    frames = await read_until_turned_away(
+        *(app, "/v1/chat/completions", headers, body, ENDINGS["key revoked"], provider), first_frames=3 * is_stream
+    )
 
     assert json.loads(frames[-1].removeprefix(b"data: "))["error"]["code"] == "not_signed_in"
     async with transaction(actor, readonly=True) as tx:

@@ -18,6 +18,7 @@ from tests.fixtures.backend import EMAIL, Backend
 MEMBER = "member@example.org"
 ROOT = "reflex___state____state"
 PLANTED = f"{ROOT}.tests___fixtures___planted_app____"
+_LONGEST_SECONDS = 5.0
 
 
 class Socket:
@@ -26,22 +27,37 @@ class Socket:
     def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         self._connection = connection
 
-    async def fire(self, name: str, **payload: Any) -> str:
-        """Fire an event; everything the server said within a moment, as text."""
+    async def fire(self, name: str, *, until: str = "", **payload: Any) -> str:
+        """Fire an event; everything it led to, as text.
+
+        Two events that anybody may fire end it, the second after the first's answer. What happens beside the bus is
+        waited for by the words it is known `until`.
+        """
+        await self._send(name, payload)
+        said = await self._hear_until(until) if until else ""
+        for _ in range(2):
+            end = uuid4().hex
+            await self._send(f"{PLANTED}planted_public_state.write", {"text": end})
+            said += await self._hear_until(end)
+        return said
+
+    async def _send(self, name: str, payload: dict[str, Any]) -> None:
         event = {"name": name, "payload": payload, "router_data": {"pathname": "/", "asPath": "/c/1"}}
         await self._connection.send_str("42/_event," + json.dumps(["event", event]))
-        return await self.hear()
 
-    async def hear(self, seconds: float = 0.6) -> str:
-        said = []
+    async def _hear_until(self, words: str) -> str:
+        said = ""
+        # Who is turned away gets no answer.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_LONGEST_SECONDS):
                 async for message in self._connection:
                     if message.data == "2":
                         await self._connection.send_str("3")
-                    else:
-                        said.append(str(message.data))
-        return "\n".join(said)
+                        continue
+                    said += str(message.data) + "\n"
+                    if words in said:
+                        break
+        return said
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +119,7 @@ async def test_a_member_fires_what_members_may(backend: Backend, member_cookie: 
         assert "hello" in await socket.fire(f"{PLANTED}planted_member_state.write", text="hello")
         assert "open" in await socket.fire(f"{PLANTED}planted_public_state.write", text="open")
         assert MEMBER in await socket.fire(f"{PLANTED}planted_member_state.who")
-        assert MEMBER in await socket.fire(f"{PLANTED}planted_member_state.who_in_background")
+        assert MEMBER in await socket.fire(f"{PLANTED}planted_member_state.who_in_background", until=MEMBER)
         assert '"127.0.0.1"' in await socket.fire(f"{PLANTED}planted_member_state.from_where")
 
 
