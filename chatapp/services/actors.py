@@ -29,6 +29,8 @@ class _Actors:
     by_hash: dict[str, tuple[float, Actor]] = {}  # noqa: RUF012  # one cache a process is what this is
     looks: SharedLooks[Actor | None] = SharedLooks()
     """At keys, by their hash."""
+    forgotten = 0
+    """How often some of them had to be asked for again."""
     noted: dict[UUID, float] = {}  # noqa: RUF012
     """When the use of a session or a key was written down last."""
 
@@ -65,16 +67,25 @@ async def actor_of_key(key: str) -> Actor | None:
         return None
     key_hash = tokens.hash_of(key)
     cached = _cached(key_hash)
-    return cached if cached is not None else await _Actors.looks.look(key_hash, lambda: _find_by_key(key_hash))
+    if cached is None:
+        return await _Actors.looks.look(key_hash, lambda: _find_by_key(key_hash))
+    if _Actors.by_hash[key_hash][0] - time.monotonic() < _ACTOR_LIFETIME_SECONDS / 2:
+        # Where much is asked nobody waits for the next look.
+        _Actors.looks.look_ahead(key_hash, lambda: _find_by_key(key_hash))
+    return cached
 
 
 async def _find_by_key(key_hash: str) -> Actor | None:
+    forgotten = _Actors.forgotten
     async with system_transaction(readonly=True) as tx:
         found = await api_keys.find(tx, key_hash, now=utc_now())
     if found is None:
+        _Actors.by_hash.pop(key_hash, None)
         return None
     await _note_use(found[0])
-    return _remember(key_hash, rights.key_actor(*found))
+    actor = rights.key_actor(*found)
+    # What was looked up before somebody's rights changed here is not believed for longer than this request.
+    return _remember(key_hash, actor) if forgotten == _Actors.forgotten else actor
 
 
 async def actor_now(*, tenant_id: UUID, user_id: UUID | None, key_id: UUID | None) -> Actor | None:
@@ -106,14 +117,19 @@ def session_hash(token: str) -> str:
 def forget_cached_actors() -> None:
     """Ask the database again for everybody, after a change of rights, sessions or keys in this process."""
     _Actors.by_hash.clear()
-    # Whoever looks at this moment may have seen what was before.
-    _Actors.looks.forget()
+    _forget_looks()
 
 
 def forget_cached_actor(credential_hash: str) -> None:
     """Ask the database again for who has this credential."""
     _Actors.by_hash.pop(credential_hash, None)
+    _forget_looks()
+
+
+def _forget_looks() -> None:
+    # Whoever looks at this moment may have seen what was before.
     _Actors.looks.forget()
+    _Actors.forgotten += 1
 
 
 async def _note_use(row: ApiKeyTable) -> None:

@@ -49,10 +49,13 @@ async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
     """
     kept = _Memory.by_tenant.get(actor.tenant_id)
     changes, now = catalog_changes.count(), time.monotonic()
+    key = (actor.tenant_id, changes)
     is_fresh = kept is not None and kept.changes == changes and now - kept.read_at < _KEPT_SECONDS
     if kept is not None and is_fresh and (not needs or needs in kept.models.models):
+        if now - kept.read_at > _KEPT_SECONDS / 2:
+            # Where much is asked nobody waits for the next look.
+            _Memory.looks.look_ahead(key, lambda: _read(actor, changes, now))
         return kept
-    key = (actor.tenant_id, changes)
     if needs and _Memory.looks.is_under_way(key):
         found = await _Memory.looks.look(key, lambda: _read(actor, changes, now))
         if needs in found.models.models:

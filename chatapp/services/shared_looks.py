@@ -30,15 +30,22 @@ class SharedLooks(Generic[_Found]):
             key: says what is looked for, and whose it is.
             look: does it.
         """
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(look())
-            task.add_done_callback(lambda done: self._end(key, done))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._begun(key, look))
+
+    def look_ahead(self, key: Hashable, look: Callable[[], Coroutine[Any, Any, _Found]]) -> None:
+        """Begin a look nobody waits for yet, so that what is kept is new again before it has grown old."""
+        self._begun(key, look)
 
     def forget(self) -> None:
         """Let nobody join a look that began before this."""
         self._under_way.clear()
+
+    def _begun(self, key: Hashable, look: Callable[[], Coroutine[Any, Any, _Found]]) -> asyncio.Task[_Found]:
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(look())
+            task.add_done_callback(lambda done: self._end(key, done))
+        return task
 
     def _end(self, key: Hashable, done: asyncio.Task[_Found]) -> None:
         if self._under_way.get(key) is done:

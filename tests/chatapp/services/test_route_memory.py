@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import event, update
 from sqlmodel import col
@@ -89,3 +92,31 @@ async def test_a_model_that_is_not_among_those_kept_is_looked_for_once_more(
     monkeypatch.setattr(route_memory, "_KEPT_SECONDS", 3_600.0)
     assert await route_memory.recall(actor, needs=ONE) is first
     assert await route_memory.recall(actor, needs="nobody") is not first
+
+
+async def test_what_is_asked_for_all_the_time_is_read_again_before_it_has_grown_old(
+    actor: Actor, other_actor: Actor, add_model: AddModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_model(ONE, default=True)
+    monkeypatch.setattr(route_memory, "_KEPT_SECONDS", 3_600.0)
+    first, others = await route_memory.recall(actor), await route_memory.recall(other_actor)
+    # As if it had been read so long ago.
+    route_memory._Memory.by_tenant[actor.tenant_id] = old = replace(first, read_at=first.read_at - 2_000)
+
+    assert await route_memory.recall(actor) is old
+    while route_memory._Memory.looks.is_under_way((actor.tenant_id, old.changes)):
+        await asyncio.sleep(0.001)
+
+    assert (await route_memory.recall(actor)).read_at > old.read_at
+    assert await route_memory.recall(other_actor) is others
+
+
+async def test_many_who_come_at_once_look_once(actor: Actor, other_actor: Actor, add_model: AddModel) -> None:
+    await add_model(ONE, default=True)
+    route_memory.forget()
+
+    found = await asyncio.gather(*(route_memory.recall(actor, needs=ONE) for _ in range(5)))
+    missing = await asyncio.gather(*(route_memory.recall(other_actor, needs="nowhere") for _ in range(3)))
+
+    assert len({id(each) for each in found}) == 1
+    assert all("nowhere" not in each.models.models for each in missing)
