@@ -6,11 +6,12 @@ from typing import Any
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 
 class _CatalogFinder(rx.Component):
-    library = rx.asset("catalog_finder.jsx", shared=True).importable_path
+    library = local_asset("catalog_finder.jsx")
     tag = "CatalogFinder"
     lib_dependencies: list[str] = [*PACKAGES]
 

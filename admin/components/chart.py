@@ -13,6 +13,7 @@ import reflex as rx
 
 from admin.components.data_table import plain_table
 from admin.components.specs import Column, ColumnKind
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 Unit = Literal["number", "milliseconds", "share", "money"]
@@ -81,7 +82,7 @@ def series(
 
 
 class _RangePicker(rx.Component):
-    library = rx.asset("range_picker.jsx", shared=True).importable_path
+    library = local_asset("range_picker.jsx")
     tag = "RangePicker"
     lib_dependencies: list[str] = [*PACKAGES]
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypedDict
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
 from chatapp.components.state_bases import AdminState
 from chatapp.components.uploads import PACKAGES
 from chatapp.domain import Permission
@@ -140,7 +141,7 @@ def _answer(
 
 
 class _ConfirmDialog(rx.Component):
-    library = rx.asset("confirm_dialog.jsx", shared=True).importable_path
+    library = local_asset("confirm_dialog.jsx")
     tag = "ConfirmDialog"
     lib_dependencies: list[str] = [*PACKAGES]
 

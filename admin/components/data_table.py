@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import reflex as rx
 
 from admin.components.specs import Action, Column, Empty, Filter, as_prop, row_of
+from chatapp.components.local_asset import local_asset
 from chatapp.components.state_bases import AdminState, current_actor
 from chatapp.components.uploads import PACKAGES
 from chatapp.domain import Actor, Permission
@@ -29,7 +30,7 @@ for _part in (
     "formats.js",
     "opened_here.js",
 ):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 _NOT_OF_THE_LIST = frozenset({"peek", "tab", "range"})
 """Parameters of the address that the list knows nothing of."""
@@ -111,7 +112,7 @@ def _name_and_ids(name: rx.Var[str], ids: rx.Var[list[str]]) -> tuple[rx.Var[str
 
 
 class _DataTable(rx.Component):
-    library = rx.asset("data_table.jsx", shared=True).importable_path
+    library = local_asset("data_table.jsx")
     tag = "DataTable"
     lib_dependencies: list[str] = [*PACKAGES]
 
@@ -142,7 +143,7 @@ class _DataTable(rx.Component):
 
 
 class _PlainTable(rx.Component):
-    library = rx.asset("plain_table.jsx", shared=True).importable_path
+    library = local_asset("plain_table.jsx")
     tag = "PlainTable"
     lib_dependencies: list[str] = [*PACKAGES]
 

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 
@@ -30,7 +31,7 @@ class FigureItem(TypedDict):
 
 
 class _Figures(rx.Component):
-    library = rx.asset("figures.jsx", shared=True).importable_path
+    library = local_asset("figures.jsx")
     tag = "Figures"
     lib_dependencies: list[str] = [*PACKAGES]
 

@@ -8,6 +8,7 @@ import reflex as rx
 
 from chatapp.components import documents as _documents  # noqa: F401  # brings `grants_field.jsx` to the assets
 from chatapp.components.documents import SubjectRow
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 
@@ -62,7 +63,7 @@ def _id_grants_and_reason(
 
 
 class _GrantsEditor(rx.Component):
-    library = rx.asset("grants_editor.jsx", shared=True).importable_path
+    library = local_asset("grants_editor.jsx")
     tag = "GrantsEditor"
     lib_dependencies: list[str] = [*PACKAGES]
 
@@ -77,7 +78,7 @@ class _GrantsEditor(rx.Component):
 
 
 class _PeopleFinder(rx.Component):
-    library = rx.asset("grants_editor.jsx", shared=True).importable_path
+    library = local_asset("grants_editor.jsx")
     tag = "PeopleFinder"
     lib_dependencies: list[str] = [*PACKAGES]
 

@@ -14,12 +14,13 @@ from pydantic import BaseModel
 
 from admin.components.form_fields import FieldSpec, fields_of, read, written_value
 from admin.components.specs import row_of
+from chatapp.components.local_asset import local_asset
 from chatapp.components.state_bases import AdminState, current_actor
 from chatapp.components.uploads import PACKAGES
 from chatapp.domain import Actor, Permission
 from chatapp.errors import AppError
 
-rx.asset("form_inputs.jsx", shared=True)
+local_asset("form_inputs.jsx")
 
 
 class ChangeItem(TypedDict):
@@ -154,7 +155,7 @@ def _subject_and_values(
 
 
 class _ModelForm(rx.Component):
-    library = rx.asset("model_form.jsx", shared=True).importable_path
+    library = local_asset("model_form.jsx")
     tag = "ModelForm"
     lib_dependencies: list[str] = [*PACKAGES]
 

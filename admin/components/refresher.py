@@ -6,9 +6,11 @@ from typing import Any
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
+
 
 class _Refresher(rx.Component):
-    library = rx.asset("refresher.jsx", shared=True).importable_path
+    library = local_asset("refresher.jsx")
     tag = "Refresher"
 
     is_active: rx.Var[bool]

@@ -8,10 +8,11 @@ import reflex as rx
 
 from admin.components import model_form as _model_form  # noqa: F401  # brings `form_inputs.jsx` to the assets
 from chatapp.components import answer as _answer  # noqa: F401  # brings `announcer.js` to the assets
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 for _part in ("rule_form.jsx", "route_preview.jsx", "rule_conditions.js"):
-    rx.asset(_part, shared=True)
+    local_asset(_part)
 
 
 class ShownRoute(TypedDict):
@@ -80,7 +81,7 @@ def _draft_version_and_reason(
 
 
 class _RouteEditor(rx.Component):
-    library = rx.asset("route_editor.jsx", shared=True).importable_path
+    library = local_asset("route_editor.jsx")
     tag = "RouteEditor"
     lib_dependencies: list[str] = [*PACKAGES]
 

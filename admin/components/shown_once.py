@@ -11,11 +11,12 @@ from typing import Any
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
 from chatapp.components.uploads import PACKAGES
 
 
 class _ShownOnce(rx.Component):
-    library = rx.asset("shown_once.jsx", shared=True).importable_path
+    library = local_asset("shown_once.jsx")
     tag = "ShownOnce"
     lib_dependencies: list[str] = [*PACKAGES]
 

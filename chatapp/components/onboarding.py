@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import reflex as rx
 
+from chatapp.components.local_asset import local_asset
 from chatapp.components.navigation import item_of
 from chatapp.components.state_bases import MemberState, current_actor
 from chatapp.components.uploads import PACKAGES
@@ -103,7 +104,7 @@ def _step_and_choice(step: rx.Var[str], is_skipped: rx.Var[bool]) -> tuple[rx.Va
 
 
 class _Onboarding(rx.Component):
-    library = rx.asset("onboarding.jsx", shared=True).importable_path
+    library = local_asset("onboarding.jsx")
     tag = "Onboarding"
     lib_dependencies: list[str] = [*PACKAGES]
 

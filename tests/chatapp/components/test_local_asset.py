@@ -44,3 +44,8 @@ def test_a_file_that_is_not_there_ends_the_build(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jsx"):
         local_asset("nowhere.jsx")
+
+
+def test_nobody_has_reflex_look_for_who_calls() -> None:
+    modules = (path for folder in ("admin", "chatapp") for path in (PROJECT / folder).rglob("*.py"))
+    assert [path.name for path in modules if "rx.asset(" in path.read_text(encoding="utf-8")] == []
