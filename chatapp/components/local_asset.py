@@ -11,7 +11,8 @@ from uuid import uuid4
 def local_asset(filename: str) -> str:
     """Have a file beside the calling module among the pages' assets; call it while the module is imported.
 
-    Reflex's own `asset` finds out who calls by reading the source of every module under way, 70 ms a file. The link is made where pages are built; a server of what is built needs the address alone.
+    Reflex's own `asset` finds out who calls by reading the source of every module under way, 70 ms a file. The link
+    is made where pages are built; a server of what is built needs the address alone.
 
     Args:
         filename: the file's name; it is in the calling module's folder.
