@@ -92,6 +92,13 @@ class EventWriter:
                 raise outcome
         await self._append_text()
 
+    async def close(self) -> None:
+        """Write no more, for a turn that was given up; text still held is dropped."""
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
     async def _append_frames(self) -> None:
         for count in itertools.count():
             await self._has_text.wait()

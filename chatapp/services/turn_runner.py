@@ -179,6 +179,7 @@ class TurnRunner:
             may_share=admission.may_share(row.request),
         )
         async with AsyncExitStack() as places:
+            places.push_async_callback(writer.close)
             turn = await _in_its_place(turn, row, places)
             turn_metrics.count(await answer(turn))
 

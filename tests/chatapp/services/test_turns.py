@@ -13,7 +13,7 @@ import pytest
 from chatapp.domain import Actor, Permission, TurnStatus
 from chatapp.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from chatapp.services import collections, conversations, feedback, traces, turns
-from chatapp.services.turn_runner import turn_runner
+from chatapp.services.turn_runner import close_turn_runner, turn_runner
 from chatapp.settings import Settings
 from chatapp.store.turn_log import TurnEvent, turn_log
 from tests.fixtures.people import MakeActor
@@ -304,3 +304,15 @@ async def test_a_deleted_collection_does_not_keep_its_conversation_from_being_as
     assert (await conversations.open(actor, other.conversation_id)).summary.collection_ids == ()  # type: ignore[arg-type]
     with pytest.raises(NotFound):
         await turns.start(actor, question="One?", model=model, collection_ids=[gone])
+
+
+async def test_a_turn_that_is_given_back_leaves_nobody_writing(actor: Actor, add_model: AddModel) -> None:
+    model = await add_model("scripted?tokens=4000&gap_ms=5")
+    turn = await turns.start(actor, question="Count", model=model, collection_ids=[])
+    async for event in turns.events(actor, turn.id):
+        if event.kind == "delta":
+            break
+
+    await close_turn_runner()
+
+    assert [task for task in asyncio.all_tasks() if "_append" in repr(task.get_coro())] == []
