@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import browser, open_page
+from tests.e2e.browser import browser, open_page, profiles
 from tests.e2e.library import library
 from tests.e2e.product import built_pages, product, start_product
 
-__all__ = ["browser", "built_pages", "library", "open_page", "product", "start_product"]
+__all__ = ["browser", "built_pages", "library", "open_page", "product", "profiles", "start_product"]
 
 _HERE = Path(__file__).parent
 

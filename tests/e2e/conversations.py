@@ -46,6 +46,14 @@ async def add_document(client: httpx.AsyncClient, *, filename: str, text: str, c
     raise AssertionError("the document was not ready in a minute")
 
 
+async def remove_collection(client: httpx.AsyncClient, name: str) -> None:
+    """Delete the collection of that name, if there is one, with all it holds."""
+    stores = (await client.get("/v1/vector_stores", params={"limit": 100})).raise_for_status().json()["data"]
+    for store in stores:
+        if store["name"] == name:
+            (await client.delete(f"/v1/vector_stores/{store['id']}")).raise_for_status()
+
+
 def answer_with(product: Product, **script: object) -> None:
     """Make the scripted model answer otherwise from now on: `answer_with(product, tokens=40, gap_ms=20)`."""
     name = f"scripted?{urlencode(script)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,10 @@ from tests.fixtures.surroundings import MODEL_DIR, PROJECT
 
 ADMIN_EMAIL = "ada@example.org"
 ADMIN_PASSWORD = "correct horse battery staple"
+SESSION_COOKIE = "chatapp_session"
 StartProduct = Callable[..., "Product"]
+_sessions: dict[str, tuple[str, object]] = {}
+"""By a product's address: the admin's session, and who that was when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,20 @@ class Product:
         """An HTTP client signed in as the admin, with the cookie and origin a page would send."""
         headers = {"Origin": self.url}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
-            answer = await client.post("/auth/login", json={"email": self.email, "password": self.password})
-            answer.raise_for_status()
+            token, before = _sessions.get(self.url, ("", None))
+            client.cookies.set(SESSION_COOKIE, token)
+            # Checking a password is slow on purpose, and most tests are about something else.
+            if not token or (now := await client.get("/auth/me")).is_error or now.json() != before:
+                client.cookies.clear()
+                answer = await client.post("/auth/login", json={"email": self.email, "password": self.password})
+                answer.raise_for_status()
+                _sessions[self.url] = client.cookies[SESSION_COOKIE], (await client.get("/auth/me")).json()
             yield client
+
+    async def session(self) -> str:
+        """The token of the admin's session: the one begun before, unless it ended or has become another's."""
+        async with self.client() as client:
+            return client.cookies[SESSION_COOKIE]
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +80,10 @@ def start_product(tmp_path_factory: pytest.TempPathFactory, built_pages: None) -
             return started[key]
 
         yield start
+        # All at once: each takes seconds to end its processes.
+        for each in started.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +117,7 @@ def running_product(
             "CHATAPP_ADMIN_EMAIL": ADMIN_EMAIL,
             "CHATAPP_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "CHATAPP_ALLOW_PRIVATE_PROVIDERS": "1",
+            "CHATAPP_ALLOW_PRIVATE_SIGN_IN": "1",
             "OLLAMA_HOST": "http://127.0.0.1:9",
         }
         if model:

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
 from tests.e2e.browser import OpenPage, screenshot
-from tests.e2e.conversations import HANDBOOK, add_document, ask, finished, message_box, prose, send
+from tests.e2e.conversations import HANDBOOK, add_document, ask, finished, message_box, prose, remove_collection, send
 from tests.e2e.product import Product
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def handbook(product: Product) -> str:
-    """A document to ask about; its id."""
+async def handbook(product: Product) -> AsyncIterator[str]:
+    """A document to ask about; its id. No other file's tests find it."""
     async with product.client() as client:
-        return await add_document(client, filename="returns.md", text=HANDBOOK, collection="Returns")
+        yield await add_document(client, filename="returns.md", text=HANDBOOK, collection="Returns")
+    async with product.client() as client:
+        await remove_collection(client, "Returns")
 
 
 async def test_an_answer_cites_the_document_and_has_its_own_address(open_page: OpenPage) -> None:
@@ -405,7 +408,7 @@ async def test_a_message_that_is_empty_or_too_long_cannot_be_sent(open_page: Ope
 async def test_sending_shows_the_question_before_the_server_has_answered(open_page: OpenPage) -> None:
     page = await open_page("/")
     await expect(message_box(page)).to_be_visible()
-    await page.wait_for_timeout(500)
+    await page.wait_for_load_state("networkidle")
     await page.context.set_offline(True)
     await send(page, "Are you there?")
     await expect(page.locator(".bubble")).to_contain_text("Are you there?")

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.e2e.browser import PHONE, WIDE, OpenPage, accessibility_problems, screenshot
-from tests.e2e.conversations import HANDBOOK, add_document, ask, finished
+from tests.e2e.conversations import HANDBOOK, add_document, ask, finished, remove_collection
 from tests.e2e.product import Product
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def handbook(product: Product) -> str:
-    """A document to ask about; its id."""
+async def handbook(product: Product) -> AsyncIterator[str]:
+    """A document to ask about; its id. No other file's tests find it."""
     async with product.client() as client:
-        return await add_document(client, filename="access.md", text=HANDBOOK, collection="For accessibility")
+        yield await add_document(client, filename="access.md", text=HANDBOOK, collection="For accessibility")
+    async with product.client() as client:
+        await remove_collection(client, "For accessibility")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -53,11 +57,10 @@ async def test_on_a_phone_the_source_is_a_sheet_below_the_text_that_cites_it(ope
     await chip.click()
     panel = page.get_by_role("complementary", name="Source")
     await expect(panel.locator("mark").first).to_be_visible()
-    await page.wait_for_timeout(300)
-    sheet, mark = await panel.bounding_box(), await chip.bounding_box()
+    above = "([chip, sheet]) => chip.getBoundingClientRect().bottom <= sheet.getBoundingClientRect().top"
+    await page.wait_for_function(above, arg=[await chip.element_handle(), await panel.element_handle()])
+    sheet = await panel.bounding_box()
     assert sheet is not None
-    assert mark is not None
-    assert mark["y"] + mark["height"] <= sheet["y"]
     assert sheet["width"] == PHONE[0]
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import re
 from uuid import uuid4
 
@@ -230,6 +229,5 @@ async def test_axe_finds_nothing_serious_in_the_pages_of_people(
     await page.goto("/admin/users")
     await page.get_by_role("button", name="Invite a user").click()
     await expect(page.get_by_role("dialog")).to_be_visible()
-    await asyncio.sleep(0.3)
     assert await accessibility_problems(page) == []
     await screenshot(page, f"users-invite-{name}")

@@ -79,7 +79,7 @@ async def test_crashed_processes_come_back_and_a_stop_ends_all_of_them(start_pro
             await asyncio.sleep(0.1)
     for process in before.values():
         process.kill()
-    await asyncio.sleep(1.0)
+    await _none_left(list(before.values()), seconds=15.0)
     await _until_healthy(product)
     async with product.client() as client:
         await _add_document(client)

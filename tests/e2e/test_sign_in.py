@@ -9,14 +9,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.e2e.browser import PHONE, OpenPage, accessibility_problems, screenshot
-from tests.e2e.product import Product, StartProduct
+from tests.e2e.product import Product
 from tests.identity_provider.server import CLIENT_ID, CLIENT_SECRET, IdentityProvider, Person
-
-
-@pytest.fixture(scope="session")
-def open_product(start_product: StartProduct) -> Product:
-    """An installation whose operator allows identity providers on loopback."""
-    return start_product(CHATAPP_ALLOW_PRIVATE_SIGN_IN="1")
 
 
 @pytest.fixture
@@ -29,9 +23,9 @@ def login() -> Iterator[IdentityProvider]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def admin(open_product: Product) -> AsyncIterator[httpx.AsyncClient]:
+async def admin(product: Product) -> AsyncIterator[httpx.AsyncClient]:
     """The admin, over HTTP; afterwards the tenant has no identity provider."""
-    async with open_product.client() as client:
+    async with product.client() as client:
         yield client
         base = await base_of(client)
         await client.put(f"{base}/sign-in", json={"has_password_sign_in": True})
@@ -64,11 +58,11 @@ async def choose(page: Page, email: str) -> None:
 
 
 async def test_a_person_comes_in_through_their_provider(
-    open_page: OpenPage, open_product: Product, login: IdentityProvider, admin: httpx.AsyncClient
+    open_page: OpenPage, product: Product, login: IdentityProvider, admin: httpx.AsyncClient
 ) -> None:
     await use(admin, login, email_domains=["grace.example"])
     login.person = Person(sub=uuid4().hex, email="grace@grace.example", name="Grace Hopper")
-    page = await open_page("/documents", product=open_product, signed_in=False)
+    page = await open_page("/documents", signed_in=False)
 
     await choose(page, "grace@grace.example")
 
@@ -80,11 +74,11 @@ async def test_a_person_comes_in_through_their_provider(
 
 
 async def test_the_page_says_why_nobody_was_let_in(
-    open_page: OpenPage, open_product: Product, login: IdentityProvider, admin: httpx.AsyncClient
+    open_page: OpenPage, product: Product, login: IdentityProvider, admin: httpx.AsyncClient
 ) -> None:
     await use(admin, login, email_domains=["eve.example"])
     login.person = Person(sub=uuid4().hex, email="eve@eve.example", email_verified=False)
-    page = await open_page("/sign-in", product=open_product, signed_in=False, size=PHONE, dark=True)
+    page = await open_page("/sign-in", signed_in=False, size=PHONE, dark=True)
 
     await choose(page, "eve@eve.example")
 
@@ -94,11 +88,11 @@ async def test_the_page_says_why_nobody_was_let_in(
 
 
 async def test_where_there_are_several_tenants_the_address_decides(
-    open_page: OpenPage, open_product: Product, login: IdentityProvider, admin: httpx.AsyncClient
+    open_page: OpenPage, product: Product, login: IdentityProvider, admin: httpx.AsyncClient
 ) -> None:
     await use(admin, login, email_domains=["grace.example"])
     (await admin.post("/v1/admin/tenants", json={"name": f"Second {uuid4().hex[:6]}"})).raise_for_status()
-    page = await open_page("/sign-in", product=open_product, signed_in=False)
+    page = await open_page("/sign-in", signed_in=False)
     first = page.get_by_role("button", name="Continue", exact=True)
     await expect(first).to_be_visible()
     await expect(page.get_by_label("Password", exact=True)).to_have_count(0)
@@ -110,21 +104,21 @@ async def test_where_there_are_several_tenants_the_address_decides(
     await expect(page.get_by_label("Password", exact=True)).to_be_visible()
     await screenshot(page, "sign-in-address-first")
 
-    await page.get_by_label("Email").fill(open_product.email)
+    await page.get_by_label("Email").fill(product.email)
     await expect(page.get_by_role("link", name="Continue with Example Login")).to_have_count(0)
     await first.click()
-    await page.get_by_label("Password", exact=True).fill(open_product.password)
+    await page.get_by_label("Password", exact=True).fill(product.password)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{open_product.url}/")
+    await page.wait_for_url(f"{product.url}/")
 
 
 async def test_an_account_used_elsewhere_wants_its_password_once(
-    open_page: OpenPage, open_product: Product, login: IdentityProvider, admin: httpx.AsyncClient
+    open_page: OpenPage, product: Product, login: IdentityProvider, admin: httpx.AsyncClient
 ) -> None:
     await use(admin, login)
-    login.person = Person(sub=uuid4().hex, email=open_product.email)
+    login.person = Person(sub=uuid4().hex, email=product.email)
     (provider,) = (await admin.get(f"{await base_of(admin)}/identity-providers")).json()["data"]
-    page = await open_page(provider["start_path"], product=open_product, signed_in=False)
+    page = await open_page(provider["start_path"], signed_in=False)
 
     await expect(page.get_by_role("heading", name="Is this your account?")).to_be_visible()
     assert "email" not in page.url
@@ -132,15 +126,15 @@ async def test_an_account_used_elsewhere_wants_its_password_once(
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_contain_text("The password is not right")
     assert await accessibility_problems(page) == []
-    await page.get_by_label("Password", exact=True).fill(open_product.password)
+    await page.get_by_label("Password", exact=True).fill(product.password)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{open_product.url}/")
+    await page.wait_for_url(f"{product.url}/")
 
 
 async def test_an_admin_adds_tests_and_removes_a_provider(
-    open_page: OpenPage, open_product: Product, login: IdentityProvider, admin: httpx.AsyncClient
+    open_page: OpenPage, product: Product, login: IdentityProvider, admin: httpx.AsyncClient
 ) -> None:
-    page = await open_page("/admin/sign-in", product=open_product)
+    page = await open_page("/admin/sign-in")
     await page.get_by_role("button", name="Switch passwords off").click()
     await page.get_by_role("button", name="Switch off", exact=True).click()
     await expect(page.get_by_text("Add an identity provider and use it first")).to_be_visible()
