@@ -23,6 +23,9 @@ from chatapp.limits.shared_places import SharedPlaces
 
 _BATCH_SHARE = 0.5
 """Of what a person's question may wait, or of how far the process may be behind, from which batch work is refused."""
+_PROMISED_SHARE = 0.75
+"""Of what somebody may wait, so much they are let in for: how long places are held is not known before, and who waited
+in vain was told too late. Where much is asked all the time the queue is as long as it may be."""
 _BEHIND_SECONDS = 2.0
 """When to come back to a process that was behind; it knows no better."""
 _MAX_RETRY_SECONDS = 300.0
@@ -209,7 +212,7 @@ def needs_no_place(claim: Claim, limit: ProviderLimit) -> None:
 
 
 def _require_short(claim: Claim, wait_seconds: float, limit: int | None = None) -> None:
-    bound = concurrency().bounds.patience_seconds * _share(claim)
+    bound = concurrency().bounds.patience_seconds * _PROMISED_SHARE * _share(claim)
     if wait_seconds > bound:
         # By then the queue has become short enough, if nobody else comes.
         raise _refusal(claim, "queue_too_long", wait_seconds - bound, limit)
