@@ -159,7 +159,7 @@ async def test_what_could_not_be_answered_in_time_is_refused_before_anything_is_
 
     # Three would have to end before it: twice as long as anybody is let in to wait.
     assert caught.value.retry_after_seconds == math.ceil(patience * 0.75)
-    assert "Try again in 15 seconds." in caught.value.message
+    assert "Try again in 23 seconds." in caught.value.message
     assert await count_of_turns() == before
     assert len(provider.calls) == 1
     # Another tenant is not held up by it.
