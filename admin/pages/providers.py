@@ -19,6 +19,7 @@ from chatapp.domain import Actor, Permission
 from chatapp.errors import NotFound
 from chatapp.services import models_served, providers
 from chatapp.services.list_page import ListPage
+from chatapp.services.provider_options import MAX_CHARACTERS
 from chatapp.services.providers import (
     MAX_CONCURRENT,
     MAX_KEY_CHARACTERS,
@@ -41,6 +42,8 @@ _CHOICES = {
     "extractive": "Built in: quotes documents word for word, needs nothing",
 }
 _STATES = {"in_use": "In use", "off": "Off"}
+_PLAIN = ("name", "base_url", "timeout_seconds", "max_concurrent", "api_version", "region")
+_SECRETS = {"api_key", "access_key_id", "secret_access_key"}
 _PEEKED_MODELS = "20"
 _MAX_NAMED = 5
 
@@ -82,6 +85,31 @@ class ProviderFields(BaseModel):
     )
 
 
+class _CloudFields(BaseModel):
+    """What a cloud wants beside it, through LiteLLM."""
+
+    api_version: str = Field(
+        "",
+        max_length=MAX_CHARACTERS,
+        title="API version",
+        description="Azure's. Blank: the newest LiteLLM knows.",
+        json_schema_extra={"placeholder": "2024-10-21"},
+    )
+    region: str = Field(
+        "",
+        max_length=MAX_CHARACTERS,
+        title="Region",
+        description="Bedrock's.",
+        json_schema_extra={"placeholder": "eu-central-1"},
+    )
+    access_key_id: SecretStr | None = Field(
+        None, max_length=MAX_CHARACTERS, title="Access key id", description="Bedrock's. Kept as the key is."
+    )
+    secret_access_key: SecretStr | None = Field(
+        None, max_length=MAX_CHARACTERS, title="Secret access key", description="Belongs to the id."
+    )
+
+
 class _Kind(BaseModel):
     """What is settled once."""
 
@@ -90,14 +118,16 @@ class _Kind(BaseModel):
     )
 
 
-class NewProvider(ProviderFields, _Kind):
+class NewProvider(_CloudFields, ProviderFields, _Kind):
     """A provider to add."""
 
 
-class ProviderChange(ProviderFields):
+class ProviderChange(_CloudFields, ProviderFields):
     """What of a provider can be changed."""
 
-    forgets_key: bool = Field(default=False, title="Forget the key", description="It is removed from here for good.")
+    forgets_key: bool = Field(
+        default=False, title="Forget the keys", description="They are removed from here for good."
+    )
 
 
 class ProvidersState(TableState, rx.State):
@@ -126,12 +156,10 @@ class NewProviderState(FormState, rx.State):
     form_model: ClassVar[type[BaseModel]] = NewProvider
 
     async def _start(self, actor: Actor, subject: str) -> dict[str, Any]:  # noqa: ARG002
-        return {"kind": "openai_compatible", "name": "", "base_url": "", "api_key": False}
+        return {"kind": "openai_compatible", "name": "", "base_url": "", **dict.fromkeys(_SECRETS, False)}
 
     async def _save(self, actor: Actor, subject: str, entered: NewProvider) -> Any:  # noqa: ARG002
-        given = entered.model_dump(exclude={"api_key"})
-        key = entered.api_key.get_secret_value() if entered.api_key else ""
-        made = await providers.create(actor, **given, api_key=key)
+        made = await providers.create(actor, **entered.model_dump(exclude=_SECRETS), **_secrets(entered))
         if made.kind == "litellm":
             return [ProvidersState.load, rx.toast.success(f"{made.name} is there. Add one of its models next.")]
         # Whether it answers is what one wants to know next.
@@ -146,16 +174,14 @@ class ProviderChangeState(FormState, rx.State):
 
     async def _start(self, actor: Actor, subject: str) -> dict[str, Any]:
         found = await providers.get(actor, id_of(subject))
-        kept = {name: getattr(found, name) for name in ("name", "base_url", "timeout_seconds", "max_concurrent")}
-        return {**kept, "api_key": found.has_api_key, "forgets_key": False}
+        kept = {name: getattr(found, name) for name in _PLAIN}
+        has_access_key = {"access_key_id": found.has_access_key, "secret_access_key": found.has_access_key}
+        return {**kept, "api_key": found.has_api_key, **has_access_key, "forgets_key": False}
 
     async def _save(self, actor: Actor, subject: str, entered: ProviderChange) -> Any:
-        given = entered.model_dump(exclude={"api_key", "forgets_key"})
-        if entered.api_key is not None:
-            given["api_key"] = entered.api_key.get_secret_value()
-        elif entered.forgets_key:
-            given["api_key"] = ""
-        await providers.change(actor, id_of(subject), given)
+        given = entered.model_dump(exclude={*_SECRETS, "forgets_key"})
+        forgotten = dict.fromkeys(_SECRETS, "") if entered.forgets_key else {}
+        await providers.change(actor, id_of(subject), {**given, **forgotten, **_secrets(entered)})
         return [ProvidersState.load, rx.toast.success("Saved. The next question goes by it.")]
 
 
@@ -191,6 +217,12 @@ class ProviderActsState(ConfirmState, rx.State):
         else:
             raise NotFound
         return [ProvidersState.load, rx.toast.success("Done.")] if await self._confirm(change) else None
+
+
+def _secrets(entered: ProviderFields) -> dict[str, Any]:
+    """The secrets that were typed in."""
+    typed = {name: getattr(entered, name) for name in sorted(_SECRETS)}
+    return {name: value.get_secret_value() for name, value in typed.items() if value is not None}
 
 
 def _question(action: str, hit: ProviderRemoval, *, is_refused: bool) -> dict[str, Any]:

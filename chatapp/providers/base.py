@@ -22,6 +22,8 @@ class ProviderConfig:
     """Longest silence on an open stream, more than 0."""
     reach: Reach = Reach.PUBLIC
     """How far in the address may lead."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a cloud wants beside a key: `api_version`, `region`, `access_key_id`, `secret_access_key`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar
@@ -57,6 +57,7 @@ def _import() -> Any:
     # Clouds' libraries below it would ask the machine's own addresses for credentials nobody gave us.
     os.environ.update(AWS_EC2_METADATA_DISABLED="true", NO_GCE_CHECK="true")
     import litellm
+    from litellm.llms.azure import azure
     from litellm.llms.custom_httpx import http_handler
 
     library: Any = litellm
@@ -66,6 +67,8 @@ def _import() -> Any:
     # What it asks beside the answer, such as an Ollama for a model's properties, goes through these: through no wall.
     library.module_level_client = library.module_level_aclient = _Nobody()
     library.make_handler = _handler_class(http_handler.AsyncHTTPHandler)
+    openai: Any = azure
+    library.make_azure_client, library.make_openai_client = openai.AsyncAzureOpenAI, openai.AsyncOpenAI
     return library
 
 
@@ -86,11 +89,19 @@ def _handler_class(base: Any) -> Any:
         The library's own asks a second time after a broken connection, through a fresh client without the wall.
         """
 
-        def __init__(self, client: httpx.AsyncClient) -> None:
+        def __init__(self, client: httpx.AsyncClient, make_openai_client: Callable[[], Any]) -> None:
             self.timeout = self.event_hooks = self.ssl_verify = self.shared_session = self.transport = None
             self.client_alias = None
             self.follow_redirects = False
             self.client = client
+            self._make_openai_client = make_openai_client
+
+        def __getattr__(self, name: str) -> Any:
+            # For most who speak OpenAI's protocol the library asks by way of OpenAI's own package.
+            if name.startswith("_"):
+                raise AttributeError(name)
+            self._openai_client = self.__dict__.get("_openai_client") or self._make_openai_client()
+            return getattr(self._openai_client, name)
 
         def create_client(self, *_: Any, **__: Any) -> httpx.AsyncClient:
             raise httpx.ConnectError("The connection broke off.")
@@ -142,17 +153,49 @@ async def _answer(litellm: Any, config: ProviderConfig, request: ProviderRequest
         messages=_messages(request),
         stream=True,
         stream_options={"include_usage": True},
-        api_key=config.api_key or None,
-        api_base=config.base_url or None,
+        **_access(litellm, config, request.model),
         timeout=httpx.Timeout(config.idle_timeout_seconds, connect=config.connect_timeout_seconds),
         num_retries=0,
         max_retries=0,
-        client=litellm.make_handler(own_client(config.reach)),
     )
     try:
         yield response
     finally:
         await _close(response)
+
+
+def _access(litellm: Any, config: ProviderConfig, model: str) -> dict[str, Any]:
+    """How the model's provider is reached and convinced, in litellm's words; always through a client of ours."""
+    client, options = own_client(config.reach), config.options
+    if model.startswith("azure/"):
+        version = options.get("api_version") or litellm.AZURE_DEFAULT_API_VERSION
+        azure = litellm.make_azure_client(
+            azure_endpoint=config.base_url,
+            api_key=config.api_key,
+            api_version=version,
+            http_client=client,
+            max_retries=0,
+        )
+        return {"api_key": config.api_key, "api_base": config.base_url, "api_version": version, "client": azure}
+    handler = litellm.make_handler(client, lambda: _openai_client(litellm, config, model, client))
+    if model.startswith("bedrock/"):
+        kept = {
+            "aws_region_name": options.get("region"),
+            "aws_access_key_id": options.get("access_key_id"),
+            "aws_secret_access_key": options.get("secret_access_key"),
+            "aws_bedrock_runtime_endpoint": config.base_url,
+            "api_key": config.api_key,
+        }
+        return {"client": handler, **{name: value for name, value in kept.items() if value}}
+    return {"api_key": config.api_key or None, "api_base": config.base_url or None, "client": handler}
+
+
+def _openai_client(litellm: Any, config: ProviderConfig, model: str, client: httpx.AsyncClient) -> Any:
+    found = litellm.get_llm_provider(model=model, api_base=config.base_url or None, api_key=config.api_key or None)
+    _, _, key, address = found
+    return litellm.make_openai_client(
+        api_key=key or config.api_key, base_url=address or config.base_url or None, http_client=client, max_retries=0
+    )
 
 
 async def _close(response: Any) -> None:

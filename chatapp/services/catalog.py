@@ -19,6 +19,7 @@ from chatapp.providers.openai_compatible import OpenAICompatible
 from chatapp.routing.balance import Balance
 from chatapp.routing.choice import ServedModel
 from chatapp.routing.route import Deployment, price_micro_usd
+from chatapp.services.provider_options import options_of
 from chatapp.settings import Settings, get_settings
 from chatapp.store import catalog, deployments
 from chatapp.store.database import Transaction, system_transaction, transaction
@@ -171,6 +172,7 @@ def config_of(provider: ProviderTable) -> ProviderConfig:
         connect_timeout_seconds=settings.connect_timeout_seconds,
         idle_timeout_seconds=provider.timeout_seconds or settings.first_token_timeout_seconds,
         reach=reach_of(provider, settings),
+        options=options_of(provider),
     )
 
 

@@ -18,6 +18,7 @@ from chatapp.providers.base import ProviderRequest
 from chatapp.providers.connections import policy_of
 from chatapp.providers.extractive import Extractive
 from chatapp.providers.openai_compatible import OpenAICompatible
+from chatapp.services import provider_options
 from chatapp.services.catalog import config_of, reach_of
 from chatapp.services.list_page import ListPage
 from chatapp.services.names import valid_name
@@ -32,6 +33,7 @@ MAX_KEY_CHARACTERS = 4_096
 MAX_TIMEOUT_SECONDS = 600.0
 MAX_CONCURRENT = 100_000
 _WHAT = "the provider a name"
+_SECRETS = {"api_key", "access_key_id", "secret_access_key"}
 ProviderKind = Literal["openai_compatible", "litellm", "extractive"]
 
 
@@ -44,6 +46,11 @@ class ProviderView:
     kind: str
     base_url: str
     has_api_key: bool
+    api_version: str
+    """Azure's."""
+    region: str
+    """Bedrock's."""
+    has_access_key: bool
     timeout_seconds: float | None
     """Longest silence; None: the installation's."""
     max_concurrent: int | None
@@ -57,12 +64,16 @@ class ProviderView:
     @classmethod
     def from_row(cls, row: ProviderTable, models: int) -> ProviderView:
         """The view of a row."""
+        options = provider_options.options_of(row)
         return cls(
             id=row.id,
             name=row.name,
             kind=row.kind,
             base_url=row.base_url,
             has_api_key=bool(row.encrypted_api_key),
+            api_version=options.get("api_version", ""),
+            region=options.get("region", ""),
+            has_access_key="secret_access_key" in options,
             timeout_seconds=row.timeout_seconds,
             max_concurrent=row.max_concurrent,
             is_operators=row.is_operators,
@@ -134,6 +145,7 @@ async def create(
     api_key: str = "",
     timeout_seconds: float | None = None,
     max_concurrent: int | None = None,
+    **options: str,
 ) -> ProviderView:
     """Add a provider. Its models are added by `services.models_served`.
 
@@ -145,6 +157,7 @@ async def create(
         api_key: kept encrypted and never given back; empty where none is needed.
         timeout_seconds: longest silence, more than 0 and at most 600; None: the installation's.
         max_concurrent: most requests at once, 1 or more; None: no limit.
+        **options: of `provider_options.NAMES`, for a cloud; the secrets among them are never given back.
 
     Raises:
         NotPermitted: the actor is no platform admin.
@@ -160,6 +173,7 @@ async def create(
     row.max_concurrent = _valid_concurrency(max_concurrent)
     row.base_url = await _valid_url(row, base_url)
     row.encrypted_api_key = _encrypted(api_key)
+    provider_options.set_options(row, options)
     async with transaction(actor) as tx:
         await _require_free(tx, row.name)
         tx.session.add(row)
@@ -173,8 +187,8 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
     Args:
         actor: a platform admin.
         provider_id: which.
-        wanted: any of `name`, `base_url`, `api_key`, `timeout_seconds`, `max_concurrent` and `is_enabled`; what is
-            left out stays.
+        wanted: any of `name`, `base_url`, `api_key`, `timeout_seconds`, `max_concurrent`, `is_enabled` and
+            `provider_options.NAMES`; what is left out stays.
 
     Raises:
         NotPermitted: the actor is no platform admin.
@@ -196,9 +210,10 @@ async def change(actor: Actor, provider_id: UUID, wanted: Mapping[str, Any]) -> 
             _keep_key_at_home(row, base_url, wanted)
             _as_wished(row, wanted).base_url = base_url
         _set_plain(row, wanted)
+        provider_options.set_options(row, wanted)
         after = _as_json(row)
         await audit.write(
-            tx, "provider.changed", row.id, before=before, after=after, is_api_key_new="api_key" in wanted
+            tx, "provider.changed", row.id, before=before, after=after, is_api_key_new=not _SECRETS.isdisjoint(wanted)
         )
         return await _view(tx, provider_id)
 
@@ -361,6 +376,10 @@ def _keep_key_at_home(row: ProviderTable, base_url: str, wanted: Mapping[str, An
     # Who may change the address must not get the key sent to a server of their own.
     if base_url != row.base_url and row.encrypted_api_key and "api_key" not in wanted:
         raise InvalidInput("Give the key again with a new address: the one kept is for the old one.", param="api_key")
+    if base_url != row.base_url and "secret_access_key" in provider_options.options_of(row).keys() - wanted.keys():
+        raise InvalidInput(
+            "Give the access key again with a new address: the one kept is for the old one.", param="secret_access_key"
+        )
 
 
 def _as_json(row: ProviderTable) -> dict[str, Any]:
@@ -369,6 +388,7 @@ def _as_json(row: ProviderTable) -> dict[str, Any]:
         "kind": row.kind,
         "base_url": row.base_url,
         "has_api_key": bool(row.encrypted_api_key),
+        **{name: value for name, value in provider_options.options_of(row).items() if name not in _SECRETS},
         "timeout_seconds": row.timeout_seconds,
         "max_concurrent": row.max_concurrent,
         "is_enabled": row.is_enabled,

@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from chatapp.services import providers
 from chatapp.services.csv_export import stream_csv
+from chatapp.services.provider_options import MAX_CHARACTERS
 from chatapp.services.providers import ConnectionTest, ProviderKind, ProviderView
 from chatapp.web.admin_lists import ListAnswer, Wanted, download, list_answer
 from chatapp.web.auth import SignedIn
@@ -28,6 +29,10 @@ class NewProvider(RequestBody):
     api_key: str = Field(default="", description="Kept encrypted; it never comes back.")
     timeout_seconds: float | None = Field(default=None, description="Longest silence; null: the installation's.")
     max_concurrent: StrictInt | None = Field(default=None, description="Most requests at once; null: no limit.")
+    api_version: str = Field(default="", max_length=MAX_CHARACTERS, description="Azure's, through LiteLLM.")
+    region: str = Field(default="", max_length=MAX_CHARACTERS, description="Bedrock's, through LiteLLM.")
+    access_key_id: str = Field(default="", max_length=MAX_CHARACTERS, description="Bedrock's; it never comes back.")
+    secret_access_key: str = Field(default="", max_length=MAX_CHARACTERS, description="With the id; kept encrypted.")
 
 
 class ProviderChange(RequestBody):
@@ -40,6 +45,10 @@ class ProviderChange(RequestBody):
     api_key: str = ""
     timeout_seconds: float | None = None
     max_concurrent: StrictInt | None = None
+    api_version: str = Field(default="", max_length=MAX_CHARACTERS)
+    region: str = Field(default="", max_length=MAX_CHARACTERS)
+    access_key_id: str = Field(default="", max_length=MAX_CHARACTERS)
+    secret_access_key: str = Field(default="", max_length=MAX_CHARACTERS)
     is_enabled: bool = True
 
 

@@ -20,6 +20,8 @@ class Call:
     model: str
     body: dict[str, Any]
     headers: dict[str, str]
+    path: str = ""
+    """With its query."""
     started: float = field(default_factory=time.perf_counter)
     status: int = 0
     tokens_sent: int = 0
@@ -34,6 +36,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.unknown: list[tuple[str, dict[str, str]]] = []
+        """Path and headers of requests that nothing here answers."""
         self.asked: Counter[str] = Counter()
         """How often, by model."""
         self.port = 0
@@ -107,7 +111,7 @@ class _Connection(asyncio.Protocol):
     async def _handle(self, request_line: str, headers: dict[str, str], content: bytes) -> None:
         method, path, _ = request_line.split(" ", 2)
         if method == "POST" and "model" in (body := json.loads(content)):
-            self._call = call = Call(body["model"], body, headers)
+            self._call = call = Call(body["model"], body, headers, path)
             kind = ANSWERS.get(path.partition("?")[0].rpartition("/")[2], Answer)
             self.upstream.calls.append(call)
             self.upstream.asked[call.model] += 1
@@ -125,6 +129,7 @@ class _Connection(asyncio.Protocol):
         elif path == "/calls":
             answer.respond(200, "application/json", json.dumps([asdict(call) for call in self.upstream.calls]).encode())
         else:
+            self.upstream.unknown.append((path, headers))
             answer.refuse(404, "Not found")
 
 

@@ -29,6 +29,8 @@ class ProviderTable(SQLModel, table=True):
     base_url: str = ""
     encrypted_api_key: str = ""
     """Encrypted with the installation's secret key; empty when none is needed."""
+    encrypted_options: str = ""
+    """What a cloud wants beside it, as `services.provider_options` has it: JSON, encrypted in the same way."""
     is_operators: bool = False
     """Named in the environment by who runs the installation, so it may be at any address."""
     timeout_seconds: float | None = None

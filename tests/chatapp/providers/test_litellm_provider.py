@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pydantic"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-WIRES = ["anthropic", "ollama_chat"]
+WIRES = ["anthropic", "ollama_chat", "azure", "openai"]
 
 
 @pytest.fixture(autouse=True)
@@ -153,3 +153,25 @@ async def test_a_private_address_is_not_asked_unless_allowed(provider: Upstream)
     with pytest.raises((AddressRefused, ProviderRejected)):
         await _read(_provider(provider, "anthropic", reach=Reach.PUBLIC), _request("anthropic", "scripted"))
     assert provider.calls == []
+
+
+async def test_azure_is_asked_for_a_deployment_at_a_version(provider: Upstream) -> None:
+    asked = _provider(provider, "azure", options={"api_version": "2024-10-21"})
+    deltas = await _read(asked, _request("azure", "scripted"))
+    assert deltas[-1].finish_reason == "stop"
+    (call,) = provider.calls
+    assert call.path == "/openai/deployments/scripted/chat/completions?api-version=2024-10-21"
+    assert call.headers["api-key"] == "sk-mine"
+
+
+async def test_bedrock_is_asked_with_a_signature_and_never_with_the_secret(provider: Upstream) -> None:
+    options = {"region": "eu-central-1", "access_key_id": "AKIDEXAMPLE", "secret_access_key": "never-to-be-sent"}
+    asked = _provider(provider, "bedrock", api_key="", options=options)
+    # The scripted provider does not speak Bedrock's binary stream: how it is asked is what counts.
+    with pytest.raises(ProviderRejected):
+        await _read(asked, _request("bedrock", "anthropic.claude-3-haiku-20240307-v1:0"))
+    ((path, headers),) = provider.unknown
+    assert path.startswith("/model/anthropic.claude-3-haiku")
+    assert "Credential=AKIDEXAMPLE/" in headers["authorization"]
+    assert "/eu-central-1/bedrock/aws4_request" in headers["authorization"]
+    assert "never-to-be-sent" not in str(headers)

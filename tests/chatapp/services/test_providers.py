@@ -8,6 +8,7 @@ import pytest
 from chatapp.domain import Actor, Permission
 from chatapp.errors import Conflict, InvalidInput, NotPermitted
 from chatapp.services import audit, models_served, price_list, providers, routes, turns
+from chatapp.services.catalog import config_of
 from chatapp.services.routes import RouteSettings
 from chatapp.settings import get_settings
 from chatapp.store.database import system_transaction
@@ -110,9 +111,58 @@ async def test_a_private_address_needs_the_operators_leave(
     assert (await providers.list_providers(platform, {})).items == []
 
 
+CLOUD = {"kind": "litellm", "base_url": "", "api_version": "2024-10-21", "region": "eu-central-1"}
+ACCESS = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "sealed-and-kept"}
+
+
+async def test_what_a_cloud_wants_is_kept_as_the_key_is_and_used(
+    platform: Actor, other_actor: Actor, provider: Upstream
+) -> None:
+    view = await _add(platform, provider, **{**CLOUD, **ACCESS})
+    assert (view.api_version, view.region, view.has_access_key) == ("2024-10-21", "eu-central-1", True)
+    async with system_transaction(readonly=True) as tx:
+        row = await tx.session.get(ProviderTable, view.id)
+    assert row is not None
+    assert "sealed-and-kept" not in row.encrypted_options
+    assert config_of(row).options == {"api_version": "2024-10-21", "region": "eu-central-1", **ACCESS}
+    assert not set(ACCESS.values()) & set(repr(config_of(row)).split("'"))
+    changed = await providers.change(platform, view.id, {"region": "us-east-1", "api_version": ""})
+    assert (changed.api_version, changed.region, changed.has_access_key) == ("", "us-east-1", True)
+    with pytest.raises(InvalidInput) as raised:
+        await providers.change(platform, view.id, {"base_url": provider.url, "api_key": "sk-two"})
+    assert raised.value.param == "secret_access_key"
+    gone = await providers.change(platform, view.id, dict.fromkeys(ACCESS, ""))
+    assert not gone.has_access_key
+    entries = await audit.list_entries(platform, platform.tenant_id, {})
+    shown = repr([await providers.list_providers(platform, {}), entries])
+    assert not [secret for secret in ACCESS.values() if secret in shown]
+    with pytest.raises(NotPermitted):
+        await providers.change(other_actor, view.id, {"region": "eu-west-1"})
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::UserWarning:pydantic")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_an_azure_that_was_added_answers(platform: Actor, other_actor: Actor, provider: Upstream) -> None:
+    address = provider.url.removesuffix("/v1")
+    await _add(platform, provider, kind="litellm", base_url=address, api_version="2024-10-21")
+    await models_served.create(
+        platform, provider="scripted", wanted={"name": "cloud", "provider_model": "azure/scripted?tokens=3"}
+    )
+    turn = await turns.start(other_actor, question="Count", model="cloud", collection_ids=[])
+    assert (await turns.wait(other_actor, turn.id)).answer == "word1 word2 word3 "
+    assert provider.calls[-1].headers["api-key"] == "sk-one"
+    assert provider.calls[-1].path.endswith("api-version=2024-10-21")
+
+
 @pytest.mark.parametrize(
     ("values", "param"),
     [
+        ({**CLOUD, "region": "eu-central-1.example.org/"}, "region"),
+        ({**CLOUD, "api_version": "2024 10"}, "api_version"),
+        ({**CLOUD, "access_key_id": "AKIDEXAMPLE"}, "secret_access_key"),
+        ({**CLOUD, "secret_access_key": "sealed"}, "access_key_id"),
+        ({**CLOUD, **ACCESS, "secret_access_key": "two words"}, "secret_access_key"),
+        ({"region": "eu-central-1"}, "region"),
         ({"name": "  "}, "name"),
         ({"name": "x" * 81}, "name"),
         ({"name": "scripted\u200b"}, "name"),

@@ -52,6 +52,7 @@ def test_every_encrypted_column_is_known() -> None:
     assert [str(column) for column in encrypted_columns()] == [
         "identity_providers.encrypted_client_secret",
         "providers.encrypted_api_key",
+        "providers.encrypted_options",
     ]
 
 
@@ -70,8 +71,9 @@ async def test_everything_moves_to_the_present_secret(database: AsyncEngine, rot
     assert {column.column: (column.total, column.changed) for column in first.columns} == {
         "identity_providers.encrypted_client_secret": (1, 1),
         "providers.encrypted_api_key": (3, 2),
+        "providers.encrypted_options": (0, 0),
     }
-    assert [column.changed for column in second.columns] == [0, 0]
+    assert [column.changed for column in second.columns] == [0, 0, 0]
     assert await kept() == after
 
 

@@ -82,3 +82,17 @@ async def test_an_admin_of_a_tenant_reads_and_changes_nothing(
     csv = (await client.get("/v1/admin/models.csv?q=gpt", headers=headers)).text
     assert "gpt-4.1-mini" in csv
     assert len((await call("GET", f"/models/{model['id']}/prices"))["data"]) == 1
+
+
+async def test_what_a_cloud_wants_is_taken_and_its_secrets_never_come_back(call: Call) -> None:
+    secrets = {"api_key": "sk-sealed", "access_key_id": "AKIDEXAMPLE", "secret_access_key": "sealed-too"}
+    plain = {"name": "cloud", "kind": "litellm", "region": "eu-central-1", "api_version": "2024-10-21"}
+    made = await call("POST", "/providers", json={**plain, **secrets})
+    assert {name: made[name] for name in plain} == plain
+    assert (made["has_api_key"], made["has_access_key"]) == (True, True)
+    changed = await call("PATCH", f"/providers/{made['id']}", json={"region": "us-east-1"})
+    assert (changed["region"], changed["api_version"], changed["has_access_key"]) == ("us-east-1", "2024-10-21", True)
+    everything = str([made, changed, await call("GET", "/providers"), await call("GET", f"/providers/{made['id']}")])
+    assert not [secret for secret in secrets.values() if secret in everything]
+    refused = await call("PATCH", f"/providers/{made['id']}", json={"region": "eu/../.."}, status=422)
+    assert refused["error"]["param"] == "region"

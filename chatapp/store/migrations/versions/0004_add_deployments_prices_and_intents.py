@@ -106,6 +106,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('providers', schema=None) as batch_op:
         batch_op.add_column(sa.Column('max_concurrent', sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column('encrypted_options', sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default=''))
 
     with op.batch_alter_table('routes', schema=None) as batch_op:
         batch_op.add_column(sa.Column('ladder', sa.JSON(), nullable=False, server_default='[]'))
@@ -189,6 +190,7 @@ def downgrade() -> None:
         batch_op.drop_column('ladder')
 
     with op.batch_alter_table('providers', schema=None) as batch_op:
+        batch_op.drop_column('encrypted_options')
         batch_op.drop_column('max_concurrent')
 
     with op.batch_alter_table('models', schema=None) as batch_op:
