@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -65,43 +66,62 @@ async def _written(actor: Actor, what: TurnTable | TurnEnd) -> bool:
         waiting = _Queues.waiting[actor.tenant_id] = []
         task = asyncio.create_task(_write_all(actor, waiting))
         _Queues.tasks.add(task)
-        task.add_done_callback(_Queues.tasks.discard)
+        task.add_done_callback(partial(_leave, actor.tenant_id, waiting))
     waiting.append(write)
     return await answered(write.is_written)
 
 
 async def _write_all(actor: Actor, waiting: list[_Write]) -> None:
-    try:
-        while waiting:
-            together = waiting[:_MAX_TOGETHER]
-            del waiting[:_MAX_TOGETHER]
-            await _write(actor, together)
-    finally:
-        del _Queues.waiting[actor.tenant_id]
+    while waiting:
+        together = waiting[:_MAX_TOGETHER]
+        del waiting[:_MAX_TOGETHER]
+        await _write(actor, together)
+    # At once: whoever comes now needs a task of their own.
+    del _Queues.waiting[actor.tenant_id]
+
+
+def _leave(tenant_id: UUID, waiting: list[_Write], task: asyncio.Task[None]) -> None:
+    _Queues.tasks.discard(task)
+    if _Queues.waiting.get(tenant_id) is waiting:
+        # The process ends.
+        del _Queues.waiting[tenant_id]
         _tell(waiting, error=asyncio.CancelledError())
 
 
 async def _write(actor: Actor, together: Sequence[_Write]) -> None:
     try:
-        async with transaction(actor) as tx:
-            ends = [each.what for each in together if isinstance(each.what, TurnEnd)]
-            held = iter(await turns.finish_all(tx, ends) if ends else ())
-            if begun := [each.what for each in together if isinstance(each.what, TurnTable)]:
-                await turns.add_all(tx, begun)
-            results = [next(held) if isinstance(each.what, TurnEnd) else True for each in together]
+        results = await _committed(actor, together)
     except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits is told
         if len(together) == 1 or isinstance(error, _OF_NO_TURN):
             _tell(together, error=error)
-        else:
-            # One of them spoils it for all: each by itself.
-            for each in together:
-                await _write(actor, [each])
+            return
     except BaseException as error:
         _tell(together, error=error)
         raise
     else:
         for each, result in zip(together, results, strict=True):
             each.is_written.set_result(result)
+        return
+    await _write_singly(actor, together)
+
+
+async def _write_singly(actor: Actor, together: Sequence[_Write]) -> None:
+    """One of them spoils it for all: each by itself."""
+    for position, each in enumerate(together, 1):
+        try:
+            await _write(actor, [each])
+        except BaseException as error:
+            _tell(together[position:], error=error)
+            raise
+
+
+async def _committed(actor: Actor, together: Sequence[_Write]) -> list[bool]:
+    async with transaction(actor) as tx:
+        ends = [each.what for each in together if isinstance(each.what, TurnEnd)]
+        held = iter(await turns.finish_all(tx, ends) if ends else ())
+        if begun := [each.what for each in together if isinstance(each.what, TurnTable)]:
+            await turns.add_all(tx, begun)
+        return [next(held) if isinstance(each.what, TurnEnd) else True for each in together]
 
 
 def _tell(together: Sequence[_Write], *, error: BaseException) -> None:

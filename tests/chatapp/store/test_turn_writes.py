@@ -118,3 +118,17 @@ async def test_who_is_cancelled_meanwhile_knows_that_it_is_written(actor: Actor)
 
     assert is_known
     assert await answers() == {row.id: ""}
+
+
+async def test_at_the_end_of_a_process_nobody_waits_for_what_is_not_written(actor: Actor) -> None:
+    rows = [turn_of(actor, idempotency_key="same") for _ in range(3)]
+    waiting = [asyncio.create_task(turn_writes.begin(actor, row)) for row in rows]
+    while not turn_writes._Queues.tasks:
+        await asyncio.sleep(0)
+    for task in (*turn_writes._Queues.tasks, *waiting):
+        task.cancel()
+
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert all(isinstance(outcome, asyncio.CancelledError | Conflict | None) for outcome in outcomes)
+    assert actor.tenant_id not in turn_writes._Queues.waiting
