@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -53,6 +54,12 @@ def new_key(kid: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": kid, "use": "sig", "alg": "RS256"})
 
 
+@cache
+def _first_key() -> RSAKey:
+    # The same for every provider of the process: a key takes a tenth of a second, and hundreds of tests want one.
+    return new_key("key-1")
+
+
 class IdentityProvider:
     """The server, what it knows and what it was asked."""
 
@@ -64,7 +71,7 @@ class IdentityProvider:
         `metadata`: put over the description. `keys`: instead of the keys. `token_status`, `token_body`: instead of
         tokens. `redirect_token`: where the token endpoint redirects to. `userinfo_only`: claims left out of the token.
         `userinfo_sub`: another subject there."""
-        self.key = new_key("key-1")
+        self.key = _first_key()
         self.client_secret = CLIENT_SECRET
         self.redirect_uris: set[str] = set()
         """Empty: any."""
