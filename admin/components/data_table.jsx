@@ -19,6 +19,8 @@ export function DataTable(props) {
   const selected = chosen.filter((id) => ids.includes(id));
   const canChoose = canChange && actions.some((action) => action.is_bulk);
   const isFiltered = Boolean(params.get("q")) || namesOfFilters(params).length > 0;
+  // A bad order or place in the address is no filter, and is taken away in the same manner.
+  const isNarrowed = isFiltered || ["order", "limit", "after"].some((name) => params.get(name));
   const navigate = useNavigate();
 
   const shown = columns.filter((column) => column.kind === "title" || chosenColumns.names.includes(column.name));
@@ -26,21 +28,23 @@ export function DataTable(props) {
   const look = (id) => change({ peek: id }, { replace: Boolean(peekId) });
   const open = (row) => (href ? navigate(hrefOf(href, row)) : look(row.id));
   const press = (row) => (peekId === row.id && href ? open(row) : look(row.id));
+  const markAct = useReloadAfterFailure(onReload);
   const act = useCallback((action, of) => {
+    markAct();
     onAct?.(action, of);
     setChosen([]);
-  }, [onAct]);
+  }, [onAct]); // eslint-disable-line react-hooks/exhaustive-deps
   const body = useRowKeys({ rows, peekId, canChoose, open, look, toggle, close: () => peekId && change({ peek: "" }) });
 
   return (
     <section className="table-page" aria-label={noun[1][0].toUpperCase() + noun[1].slice(1)} aria-busy={isBusy} data-peek={Boolean(peekId)}>
       <Toolbar {...props} {...{ params, change, chosenColumns }} />
-      {selected.length > 0 && canChoose && <BulkBar rows={rows.filter((row) => selected.includes(row.id))} {...{ noun, actions }} onAct={act} onClear={() => setChosen([])} />}
+      {selected.length > 0 && canChoose && <BulkBar rows={rows.filter((row) => selected.includes(row.id))} {...{ noun, actions, total, isTotalExact }} isPage={selected.length === ids.length} onAct={act} onClear={() => setChosen([])} />}
       {error && (
         <p className="page-problem" role="alert">
           <CircleAlert size={16} aria-hidden /> {error}
           <button type="button" className="button" onClick={onReload}>Try again</button>
-          {isFiltered && <Link className="button" to="?">Clear the filters</Link>}
+          {isNarrowed && <Link className="button" to="?">{isFiltered ? "Clear the filters" : "Show the whole list"}</Link>}
         </p>
       )}
       {isLoading && !rows.length && <Skeleton columns={shown} noun={noun} />}
@@ -87,6 +91,27 @@ function useBusy(params, epoch) {
     return () => window.removeEventListener("chatapp:event-failed", stop);
   }, []);
   return isBusy;
+}
+
+/** What an act failed on may be gone, or may have changed, elsewhere: the rows are read again, once an act. */
+function useReloadAfterFailure(onReload) {
+  const isActing = useRef(false);
+  const reload = useRef(onReload);
+  useEffect(() => {
+    reload.current = onReload;
+  });
+  useEffect(() => {
+    const again = () => {
+      if (!isActing.current) return;
+      isActing.current = false;
+      reload.current?.();
+    };
+    window.addEventListener("chatapp:event-failed", again);
+    return () => window.removeEventListener("chatapp:event-failed", again);
+  }, []);
+  return () => {
+    isActing.current = true;
+  };
 }
 
 /** j and k or the arrows go from row to row, space chooses, Enter opens, Escape closes the panel. */

@@ -22,6 +22,7 @@ ColumnKind = Literal[
     "badge",
     "yes_no",
     "list",
+    "stamp",
     "slot",
 ]
 FilterKind = Literal["text", "choice", "moment", "number", "yes_no", "id"]
@@ -37,7 +38,8 @@ class Column:
     label: str
     kind: ColumnKind = "text"
     """`title` is the row's name, in one column of each table. `money` is micro-dollars, `share` 0 to 1, `moment`
-    seconds since 1970, `list` a list of texts, `slot` an hour or a day as charts name it; the others say themselves."""
+    seconds since 1970, `list` a list of texts, `slot` an hour or a day as charts name it, `stamp` a moment
+    that is written out already; the others say themselves."""
     sort: str = ""
     """The listing's field to sort by; empty: the column cannot be sorted."""
     labels: Mapping[str, str] = field(default_factory=dict)

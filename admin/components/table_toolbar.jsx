@@ -116,7 +116,7 @@ function read(key) {
   }
 }
 
-export function BulkBar({ rows, noun, actions, onAct, onClear }) {
+export function BulkBar({ rows, noun, actions, total, isTotalExact, isPage, onAct, onClear }) {
   const offered = actions
     .filter((action) => action.is_bulk)
     .map((action) => ({ action, ids: rows.filter((row) => actionsFor([action], row).length).map((row) => row.id) }))
@@ -124,6 +124,7 @@ export function BulkBar({ rows, noun, actions, onAct, onClear }) {
   return (
     <div className="bulk-bar" role="region" aria-label={`Chosen ${noun[1]}`}>
       <strong className="numbers">{count(rows.length)} chosen</strong>
+      {isPage && total > rows.length && <span className="quiet small numbers">this page only, of {totalInWords(total, isTotalExact, noun).toLowerCase()}</span>}
       <span className="grow" />
       {offered.map(({ action, ids }) => (
         <button key={action.name} type="button" className={`button${action.tone === "danger" ? " danger" : ""}`} onClick={() => onAct(action.name, ids)}>

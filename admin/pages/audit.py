@@ -100,7 +100,7 @@ class ChainState(AdminState, rx.State):
 
 _COLUMNS = (
     Column("what", "What", "title", sort="action", note="actor_name"),
-    Column("at", "When (UTC)", sort="created_at"),
+    Column("at", "When (UTC)", "stamp", sort="created_at"),
     Column("action", "Action", sort="action", is_shown=False),
     Column("actor_name", "Who", sort="actor_name", is_shown=False),
     Column("address", "From", sort="address"),

@@ -180,9 +180,10 @@ class KeyActsState(ConfirmState, rx.State):
     @rx.event
     async def confirm(self, action: str, ids: list[str], typed: str, reason: str) -> Any:  # noqa: ARG002
         """Revoke them."""
-        if action != "revoke" or not await self._confirm(_revoke(current_actor(), ids[:_MAX_AT_ONCE])):
+        if action != "revoke":
             return None
-        return [KeysState.load, rx.toast.success("Revoked.")]
+        is_done = await self._confirm(_revoke(current_actor(), ids[:_MAX_AT_ONCE]))
+        return [KeysState.load, rx.toast.success("Revoked.")] if is_done else KeysState.load
 
 
 _MAX_AT_ONCE = 1_000

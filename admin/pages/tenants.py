@@ -155,7 +155,8 @@ class TenantActsState(ConfirmState, rx.State):
             if action == "suspend"
             else tenants.delete(current_actor(), tenant_id, name=typed)
         )
-        return TenantsState.load if await self._confirm(change) else None
+        await self._confirm(change)
+        return TenantsState.load  # also when it failed: somebody else may have been faster
 
 
 def _question(action: str, found: TenantView) -> dict[str, Any]:

@@ -110,7 +110,7 @@ function Offline() {
   const [, problems] = useContext(EventLoopContext);
   const isAway = problems?.length > 0;
   const [isShown, setShown] = useState(false);
-  useLostQuestion(isAway);
+  useLostQuestion(problems);
   useEffect(() => {
     const timer = setTimeout(() => setShown(isAway), isAway ? 2500 : 0);
     return () => clearTimeout(timer);
@@ -125,21 +125,35 @@ function Offline() {
 
 const ARRIVAL_MS = 8000;
 
+/* The list of problems is emptied anew by each connection that is made, also by one that came back at once. The page's
+   own empty list and its first connection are the two that say nothing of a break. */
+const lists = { last: null, empty: 0, hasFailed: false };
+
+function isConnectedAgain(problems) {
+  if (problems === lists.last) return false;
+  lists.last = problems;
+  if (problems?.length) {
+    lists.hasFailed = true;
+    return false;
+  }
+  lists.empty += 1;
+  const isAgain = lists.hasFailed || lists.empty > 2;
+  lists.hasFailed = false;
+  return isAgain;
+}
+
 /* A question that went out just before the connection broke may be lost with it: it comes back into the box. */
-function useLostQuestion(isAway) {
-  const wasAway = useRef(false);
+function useLostQuestion(problems) {
   useEffect(() => {
-    const isBack = wasAway.current && !isAway;
-    wasAway.current = isAway;
-    const sent = getChat().pending;
-    if (!isBack || !sent) return undefined;
+    const sent = isConnectedAgain(problems) && getChat().pending;
+    if (!sent) return undefined;
     const timer = setTimeout(() => {
       if (getChat().pending !== sent) return;
       window.dispatchEvent(new CustomEvent("chatapp:event-failed"));
       toast.error("The connection broke before the question arrived. Send it again.");
     }, ARRIVAL_MS);
     return () => clearTimeout(timer);
-  }, [isAway]);
+  }, [problems]);
 }
 
 /* The browser's tab carries the conversation's name. */
@@ -218,13 +232,18 @@ function useFolded() {
   return [isFolded, change];
 }
 
+const OPEN_LAYERS = ':is([role="dialog"], [role="alertdialog"], [role="menu"])[data-state="open"]';
+
 function useShortcuts(actions) {
   useEffect(() => {
     const press = (event) => {
       const isTyping = event.target.closest?.("input, textarea, select, [contenteditable=true]");
       const hasModifier = event.ctrlKey || event.metaKey;
       const key = event.key.toLowerCase();
-      if (hasModifier && !event.shiftKey && key === "k") run(event, actions.openSearch);
+      /* What is open is finished first: its form, its question, its menu. */
+      if (document.querySelector(OPEN_LAYERS)) {
+        if (hasModifier && key === "k") event.preventDefault();
+      } else if (hasModifier && !event.shiftKey && key === "k") run(event, actions.openSearch);
       else if (hasModifier && event.shiftKey && key === "o") run(event, actions.newConversation);
       else if (event.key === "?" && !isTyping && !hasModifier) run(event, actions.openSheet);
       else if (event.shiftKey && event.key === "Escape") run(event, () => signal("focus-composer"));

@@ -56,7 +56,13 @@ export async function colour(code, language) {
   if (code.length > MAX_CHARACTERS) return null;
   reader ??= import("highlight.js/lib/core").then((module) => module.default);
   if (!known.has(language)) known.set(language, LANGUAGES[language]());
-  const [core, grammar] = await Promise.all([reader, known.get(language)]);
+  const loaded = Promise.all([reader, known.get(language)]);
+  const [core, grammar] = await loaded.catch((error) => {
+    /* The next block asks again. */
+    reader = null;
+    known.delete(language);
+    throw error;
+  });
   if (!core.getLanguage(language)) core.registerLanguage(language, grammar.default);
   return core.highlight(code, { language, ignoreIllegals: true })._emitter.root.children;
 }

@@ -1,7 +1,7 @@
 /** Makes a collection, or renames one. Who may read it is chosen when it is made; afterwards admins see to it. */
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { Dialog } from "radix-ui";
-import { X } from "lucide-react";
+import { CircleAlert, X } from "lucide-react";
 import { themeRoot } from "./documents_format.js";
 import { GrantsField, keepOpenForList } from "./grants_field.jsx";
 
@@ -12,19 +12,22 @@ const AUDIENCES = [
   ["chosen", "Chosen groups and people", "They, and you."],
 ];
 
-export function CollectionDialog({ editing, subjects, onClose, onSave, onSearch }) {
+export function CollectionDialog({ editing, subjects, answer, onClose, onSave, onSearch }) {
   const [values, setValues] = useState(EMPTY);
   const field = useRef(null);
+  const nameProblemId = useId();
   useEffect(() => {
     if (editing) setValues({ ...EMPTY, name: editing.name, description: editing.description });
   }, [editing]);
+  const { isSent, refusal, markSent } = useAnswer({ editing, answer, onClose, field });
   const isNew = !editing?.id;
-  const isReady = values.name.trim() && (values.audience !== "chosen" || values.grants.length > 0);
+  const isNameRefused = refusal?.field === "name" && refusal.name === values.name;
+  const isReady = !isSent && values.name.trim() && (values.audience !== "chosen" || values.grants.length > 0);
   const submit = (event) => {
     event.preventDefault();
     if (!isReady) return;
+    markSent(values.name);
     onSave(values);
-    onClose();
   };
   return (
     <Dialog.Root open={Boolean(editing)} onOpenChange={(next) => next || onClose()}>
@@ -48,13 +51,19 @@ export function CollectionDialog({ editing, subjects, onClose, onSave, onSearch 
             </div>
             <label className="form-row">
               <span>Name</span>
-              <input ref={field} className="field" maxLength={120} value={values.name} onChange={(event) => setValues({ ...values, name: event.target.value })} />
+              <input ref={field} className="field" maxLength={120} value={values.name} aria-invalid={isNameRefused || undefined} aria-describedby={isNameRefused ? nameProblemId : undefined} onChange={(event) => setValues({ ...values, name: event.target.value })} />
+              {isNameRefused && <span id={nameProblemId} className="form-error" role="alert">{refusal.problem}</span>}
             </label>
             <label className="form-row">
               <span>What it holds <span className="quiet">(optional)</span></span>
               <input className="field" maxLength={300} value={values.description} onChange={(event) => setValues({ ...values, description: event.target.value })} />
             </label>
             {isNew && <Audience {...{ values, setValues, subjects, onSearch }} />}
+            {refusal && refusal.field !== "name" && (
+              <p className="form-problem" role="alert">
+                <CircleAlert size={16} aria-hidden /> {refusal.problem}
+              </p>
+            )}
             <div className="sheet-foot">
               <Dialog.Close className="button" type="button">Cancel</Dialog.Close>
               <button type="submit" className="button primary" disabled={!isReady}>{isNew ? "Create" : "Save"}</button>
@@ -64,6 +73,33 @@ export function CollectionDialog({ editing, subjects, onClose, onSave, onSearch 
       </Dialog.Portal>
     </Dialog.Root>
   );
+}
+
+/** The dialog closes when what it sent was taken; what was refused stays in it, with the reason. */
+function useAnswer({ editing, answer, onClose, field }) {
+  const [sent, setSent] = useState(null); // {count: answers there were when it was sent, name}
+  const [refusal, setRefusal] = useState(null);
+  useEffect(() => setRefusal(null), [editing]);
+  useEffect(() => {
+    if (!sent || answer.count <= sent.count) return;
+    setSent(null);
+    if (!answer.problem) {
+      onClose();
+      return;
+    }
+    setRefusal({ ...answer, name: sent.name });
+    field.current?.focus();
+  }, [answer, sent]); // eslint-disable-line react-hooks/exhaustive-deps
+  useEffect(() => {
+    const again = () => setSent(null);
+    window.addEventListener("chatapp:event-failed", again);
+    return () => window.removeEventListener("chatapp:event-failed", again);
+  }, []);
+  const markSent = (name) => {
+    setRefusal(null);
+    setSent({ count: answer.count, name });
+  };
+  return { isSent: Boolean(sent), refusal, markSent };
 }
 
 function Audience({ values, setValues, subjects, onSearch }) {

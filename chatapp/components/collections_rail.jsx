@@ -15,7 +15,7 @@ function CollectionIcon({ one, isCurrent }) {
   return <Icon size={16} aria-hidden="true" />;
 }
 
-export function CollectionsRail({ collections, total, canWrite, subjects, onCreate, onRename, onDelete, onSearch }) {
+export function CollectionsRail({ collections, total, canWrite, subjects, answer, onCreate, onRename, onDelete, onSearch }) {
   const [params, change] = useAddress();
   const [editing, setEditing] = useState(null);
   const [doomed, setDoomed] = useState(null);
@@ -69,7 +69,7 @@ export function CollectionsRail({ collections, total, canWrite, subjects, onCrea
           <FolderLock size={15} aria-hidden="true" /> <span>{accessOf(shown)}.</span>
         </p>
       )}
-      <CollectionDialog {...{ editing, subjects, onSearch }} onClose={() => setEditing(null)} onSave={save} />
+      <CollectionDialog {...{ editing, subjects, answer, onSearch }} onClose={() => setEditing(null)} onSave={save} />
       <ConfirmDeleteCollection
         collection={doomed}
         onClose={() => setDoomed(null)}

@@ -1,11 +1,17 @@
 /** One document at a passage: a PDF as its pages, everything else as its text. */
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { FileText, FileX2, Loader, RotateCw, TriangleAlert } from "lucide-react";
 import { contentPath, fetchFile, fetchPassages, fetchText } from "./document_requests.js";
 import { TextView } from "./text_view.jsx";
 
-// Only people who open a PDF load what draws it.
-const PdfView = lazy(() => import("./pdf_view.jsx").then((module) => ({ default: module.PdfView })));
+/** Only people who open a PDF load what draws it. */
+const loadPdfView = () =>
+  import("./pdf_view.jsx").then(
+    (module) => module.PdfView,
+    () => {
+      throw new Error("The viewer for PDF could not be loaded. Check the connection and try again.");
+    },
+  );
 
 const PDF = "application/pdf";
 const NOWHERE = -1;
@@ -53,12 +59,14 @@ function Failure({ error, filename, onRetry }) {
 async function load({ fileId, version, start, end, mediaType, asText }, signal) {
   const type = mediaType || (await fetchFile(fileId, signal)).media_type || "";
   const isPdf = type === PDF && !asText;
+  const viewer = isPdf ? loadPdfView() : null;
+  viewer?.catch(() => {}); // told below, unless something else is told first
   const readText = async (from, to) => {
     const text = await fetchText(fileId, version, from, to, signal);
     return { type, text, isReplaced: text.isReplaced };
   };
-  if (start <= NOWHERE || end <= start) return isPdf ? { type, passages: [] } : readText(0);
-  if (isPdf) return { type, ...(await fetchPassages(fileId, version, start, end, signal)) };
+  if (start <= NOWHERE || end <= start) return isPdf ? { type, passages: [], PdfView: await viewer } : readText(0);
+  if (isPdf) return { type, ...(await fetchPassages(fileId, version, start, end, signal)), PdfView: await viewer };
   return readText(start, end);
 }
 
@@ -127,13 +135,11 @@ function Content({ state, fileId, version, start, end, page, filename, again, on
   }
   if (state.passages) {
     return (
-      <Suspense fallback={<Waiting />}>
-        <PdfView
-          url={contentPath(fileId, version)}
-          {...{ filename, page, onOpened, onFailed }}
-          passages={state.passages}
-        />
-      </Suspense>
+      <state.PdfView
+        url={contentPath(fileId, version)}
+        {...{ filename, page, onOpened, onFailed }}
+        passages={state.passages}
+      />
     );
   }
   return <Waiting />;

@@ -33,6 +33,17 @@ class CollectionRow(TypedDict):
     """Who may read it, in a few words; empty: everyone may."""
 
 
+class CollectionAnswer(TypedDict):
+    """What became of the last collection that was made or renamed here."""
+
+    count: int
+    """Grows with each answer, so that a dialog knows its own."""
+    problem: str
+    """Why it was refused; empty: it was not."""
+    field: str
+    """The field at fault; empty: none of them."""
+
+
 class SubjectRow(TypedDict):
     """Somebody a collection can be granted to."""
 
@@ -137,6 +148,7 @@ class CollectionsRail(rx.Component):
     total: rx.Var[int]
     can_write: rx.Var[bool]
     subjects: rx.Var[list[SubjectRow]]
+    answer: rx.Var[CollectionAnswer]
 
     on_create: rx.EventHandler[_new_collection]
     on_search: rx.EventHandler[rx.event.passthrough_event_spec(str)]

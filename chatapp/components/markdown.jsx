@@ -273,21 +273,40 @@ let katexReady = null;
 
 /* KaTeX with its style and fonts is fetched from ourselves with the first formula. */
 function loadKatex() {
-  katexReady ??= Promise.all([import("katex"), import("katex/dist/katex.min.css")]).then(([module]) => module.default);
+  katexReady ??= Promise.all([import("katex"), import("katex/dist/katex.min.css")]).then(
+    ([module]) => module.default,
+    (error) => {
+      katexReady = null; // The next formula, or the next try of this one, asks again.
+      throw error;
+    },
+  );
   return katexReady;
 }
+
+const KATEX_TRIES = 5;
+const KATEX_RETRY_MS = 10_000;
 
 function Maths({ text, display }) {
   const [html, setHtml] = useState("");
   useEffect(() => {
     let isCurrent = true;
-    loadKatex().then((katex) => {
-      /* trust off: no links, images or classes from the formula; KaTeX escapes everything else. */
-      const drawn = katex.renderToString(text, { displayMode: display, throwOnError: false, trust: false, maxExpand: 200, maxSize: 20 });
-      if (isCurrent) setHtml(drawn);
-    });
+    let timer = 0;
+    const draw = (tries) =>
+      loadKatex().then(
+        (katex) => {
+          /* trust off: no links, images or classes from the formula; KaTeX escapes everything else. */
+          const drawn = katex.renderToString(text, { displayMode: display, throwOnError: false, trust: false, maxExpand: 200, maxSize: 20 });
+          if (isCurrent) setHtml(drawn);
+        },
+        () => {
+          /* As it was written a formula can be read as well. */
+          if (isCurrent && tries > 1) timer = setTimeout(() => draw(tries - 1), KATEX_RETRY_MS);
+        },
+      ).catch(() => {}); // What KaTeX cannot take at all stays as it was written too.
+    draw(KATEX_TRIES);
     return () => {
       isCurrent = false;
+      clearTimeout(timer);
     };
   }, [text, display]);
   const Tag = display ? "div" : "span";

@@ -72,6 +72,8 @@ export function Thread(props) {
   if (!shown.length && !isPendingShown) return <EmptyThread {...props} />;
   return (
     <Scroller conversationId={conversationId} turnCount={shown.length + (isPendingShown ? 1 : 0)}>
+      {/* The headings of answers stand below it; which conversation it is, the browser's tab says. */}
+      <h1 className="visually-hidden">Conversation</h1>
       {shown.map((turn, index) => (
         <Turn key={turn.id} turn={turn} isLast={index === shown.length - 1 && !isPendingShown} isReady={isReady} {...handlersOf(props)} />
       ))}

@@ -12,6 +12,7 @@ import reflex as rx
 from chatapp.components.app_shell import SidebarState, app_shell
 from chatapp.components.documents import (
     ChunkRow,
+    CollectionAnswer,
     CollectionRow,
     CollectionsRail,
     DocumentDetail,
@@ -120,6 +121,7 @@ class DocumentsState(MemberState, rx.State):
     collections: list[CollectionRow] = []
     subjects: list[SubjectRow] = []
     """Groups and people that match what is typed where a new collection is granted."""
+    collection_answer: CollectionAnswer = CollectionAnswer(count=0, problem="", field="")
     collection_id: str = ""
     detail: DocumentDetail = _no_detail()
     is_loading: bool = True
@@ -165,11 +167,10 @@ class DocumentsState(MemberState, rx.State):
         return await self._change(moved, "Moved. Ready again in a moment.")
 
     @rx.event
-    async def create_collection(self, name: str, description: str, audience: str, grants: list[dict[str, str]]):
+    async def create_collection(self, name: str, description: str, audience: str, grants: list[dict[str, str]]) -> None:
         """Make an empty collection for everyone, for oneself or for some."""
         granted = subjects.granted_of(audience, grants)
-        made = collections.create(current_actor(), name=name, description=description, granted=granted)
-        return await self._change([made])
+        await self._save(collections.create(current_actor(), name=name, description=description, granted=granted))
 
     @rx.event
     async def search_subjects(self, words: str) -> None:
@@ -178,10 +179,9 @@ class DocumentsState(MemberState, rx.State):
         self.subjects = [SubjectRow(**asdict(each)) for each in found]
 
     @rx.event
-    async def rename_collection(self, collection_id: str, name: str, description: str):
+    async def rename_collection(self, collection_id: str, name: str, description: str) -> None:
         """Give a collection another name and description."""
-        wanted = collections.rename(current_actor(), UUID(collection_id), name=name, description=description)
-        return await self._change([wanted])
+        await self._save(collections.rename(current_actor(), UUID(collection_id), name=name, description=description))
 
     @rx.event
     async def delete_collection(self, collection_id: str):
@@ -202,6 +202,18 @@ class DocumentsState(MemberState, rx.State):
         """Hand out what the filters let through, all pages of it, as CSV."""
         return rx.download(
             data=await document_export.as_csv(current_actor(), **self._wanted()), filename="documents.csv"
+        )
+
+    async def _save(self, saving: Awaitable[object]) -> None:
+        """Save what a dialog holds, and tell it: what was refused stays there to be corrected."""
+        problem, field = "", ""
+        try:
+            await saving
+        except AppError as error:
+            problem, field = error.message, error.param or ""
+        await self._load(current_actor())
+        self.collection_answer = CollectionAnswer(
+            count=self.collection_answer["count"] + 1, problem=problem, field=field
         )
 
     async def _change(self, changes: Sequence[Awaitable[object]], done: str = ""):
@@ -325,6 +337,7 @@ def documents_page() -> rx.Component:
                     total=DocumentsState.all_documents,
                     can_write=DocumentsState.can_write,
                     subjects=DocumentsState.subjects,
+                    answer=DocumentsState.collection_answer,
                     on_create=DocumentsState.create_collection,
                     on_search=DocumentsState.search_subjects,
                     on_rename=DocumentsState.rename_collection,

@@ -9,7 +9,7 @@ from tests.e2e.browser import OpenPage, screenshot
 from tests.e2e.conversations import answer_with, ask, finished, message_box, prose, send
 from tests.e2e.product import Product, StartProduct
 
-_TOKENS, _GAP_MS = 500, 50
+_TOKENS, _GAP_MS = 400, 40
 _WHOLE = " ".join(f"word{number}" for number in range(1, _TOKENS + 1))
 
 
@@ -28,7 +28,7 @@ async def test_refreshing_twenty_times_in_mid_answer_loses_and_doubles_nothing(
     await expect(prose(page.get_by_role("article"))).to_contain_text("word3")
     lengths, shown = [], 3
     for _ in range(20):
-        await page.wait_for_timeout(random.uniform(50, 700))  # any moment will do
+        await page.wait_for_timeout(random.uniform(20, 300))  # any moment will do
         await page.reload()
         article = page.get_by_role("article")
         # A replay may come in more than one frame; what was shown before has to be there again.
@@ -45,18 +45,18 @@ async def test_refreshing_twenty_times_in_mid_answer_loses_and_doubles_nothing(
 
 
 async def test_a_second_tab_follows_the_same_answer(open_page: OpenPage, scripted: Product) -> None:
-    answer_with(scripted, tokens=120, gap_ms=40)
+    answer_with(scripted, tokens=90, gap_ms=40)
     page = await open_page("/", product=scripted)
     await send(page, "Count for two.")
     await expect(prose(page.get_by_role("article"))).to_contain_text("word3")
     second = await open_page(page.url, product=scripted, context=page.context)
     first_text = await prose(await finished(page)).inner_text()
     assert await prose(await finished(second)).inner_text() == first_text
-    assert first_text.split()[-1] == "word120"
+    assert first_text.split()[-1] == "word90"
 
 
 async def test_a_lost_connection_is_taken_up_again_where_it_was(open_page: OpenPage, scripted: Product) -> None:
-    answer_with(scripted, tokens=160, gap_ms=40)
+    answer_with(scripted, tokens=110, gap_ms=40)
     page = await open_page("/", product=scripted)
     await send(page, "Count through a tunnel.")
     await expect(prose(page.get_by_role("article"))).to_contain_text("word10")
@@ -64,24 +64,21 @@ async def test_a_lost_connection_is_taken_up_again_where_it_was(open_page: OpenP
     await page.wait_for_timeout(1_500)
     await page.context.set_offline(False)
     words = (await prose(await finished(page)).inner_text()).split()
-    assert words == [f"word{number}" for number in range(1, 161)]
+    assert words == [f"word{number}" for number in range(1, 111)]
 
 
 _LOSES_THE_QUESTION = """(() => {
     const Real = window.WebSocket;
-    let isAway = false, isLost = false;
+    let isLost = false;
     window.WebSocket = class extends Real {
-        constructor(address, protocols) {
-            super(isAway ? "ws://127.0.0.1:9/" : address, protocols);
-        }
         send(data) {
             if (isLost || !String(data).includes("chat_state.ask")) return super.send(data);
-            isAway = isLost = true;
-            setTimeout(() => { isAway = false; }, 1500);
+            isLost = true;
             this.close();
         }
     };
 })()"""
+"""The connection is back at its first attempt: no failed one tells the page that it was away."""
 
 
 async def test_a_question_lost_with_the_connection_comes_back_into_the_box(
@@ -118,15 +115,15 @@ async def test_stopping_keeps_what_was_written(open_page: OpenPage, scripted: Pr
 
 
 async def test_the_view_follows_only_at_the_bottom(open_page: OpenPage, scripted: Product) -> None:
-    answer_with(scripted, tokens=1500, gap_ms=5)
+    answer_with(scripted, tokens=1200, gap_ms=5)
     page = await open_page("/", product=scripted)
     await send(page, "Write a lot.")
     thread = page.get_by_role("log", name="Conversation")
-    await expect(prose(page.get_by_role("article"))).to_contain_text("word700")
+    await expect(prose(page.get_by_role("article"))).to_contain_text("word500")
     await thread.evaluate("element => { element.scrollTop = 0; }")
     jump = page.get_by_role("button", name="Jump to latest")
     await expect(jump).to_be_visible()
-    await page.wait_for_timeout(400)
+    await expect(prose(page.get_by_role("article"))).to_contain_text("word700")
     assert await thread.evaluate("element => element.scrollTop") == 0
     await jump.click()
     await expect(jump).to_have_count(0)

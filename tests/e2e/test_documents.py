@@ -373,6 +373,9 @@ async def test_a_collection_is_made_renamed_and_deleted_by_its_typed_name(
     await page.get_by_role("textbox", name="Name").fill(library.name)
     await page.get_by_role("button", name="Create").click()
     await expect(page.get_by_text("There is a collection named")).to_be_visible()
+    # What was refused is still there to be corrected.
+    await expect(page.get_by_role("textbox", name="Name")).to_have_value(library.name)
+    await page.get_by_role("button", name="Cancel").click()
     await page.get_by_role("button", name=f"Actions for the collection {library.name}").click()
     await page.get_by_role("menuitem", name="Rename").click()
     renamed = f"{library.name} renamed"
