@@ -19,6 +19,8 @@ from chatapp.store.tables import ApiKeyTable
 
 _ACTOR_LIFETIME_SECONDS = 0.5
 """How long an actor is believed without asking the database: a session that ended is refused within a second."""
+_AHEAD = 0.25
+"""Of that time, what is left when a key is looked up again for whoever comes next."""
 _MAX_CACHED_ACTORS = 10_000
 _USE_NOTED_EACH_SECONDS = 60.0
 
@@ -69,7 +71,7 @@ async def actor_of_key(key: str) -> Actor | None:
     cached = _cached(key_hash)
     if cached is None:
         return await _Actors.looks.look(key_hash, lambda: _find_by_key(key_hash))
-    if _Actors.by_hash[key_hash][0] - time.monotonic() < _ACTOR_LIFETIME_SECONDS / 2:
+    if _Actors.by_hash[key_hash][0] - time.monotonic() < _ACTOR_LIFETIME_SECONDS * _AHEAD:
         # Where much is asked nobody waits for the next look.
         _Actors.looks.look_ahead(key_hash, lambda: _find_by_key(key_hash))
     return cached

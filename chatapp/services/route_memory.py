@@ -18,6 +18,8 @@ from chatapp.store.database import transaction
 from chatapp.store.tables import RouteTable
 
 _KEPT_SECONDS = 0.25
+_AHEAD = 0.75
+"""Of that time, what has passed when it is read again for whoever comes next."""
 _MAX_TENANTS = 1_000
 
 
@@ -52,7 +54,7 @@ async def recall(actor: Actor, *, needs: str = "") -> RouteSources:
     key = (actor.tenant_id, changes)
     is_fresh = kept is not None and kept.changes == changes and now - kept.read_at < _KEPT_SECONDS
     if kept is not None and is_fresh and (not needs or needs in kept.models.models):
-        if now - kept.read_at > _KEPT_SECONDS / 2:
+        if now - kept.read_at > _KEPT_SECONDS * _AHEAD:
             # Where much is asked nobody waits for the next look.
             _Memory.looks.look_ahead(key, lambda: _read(actor, changes, now))
         return kept

@@ -183,7 +183,9 @@ async def finish_all(tx: Transaction, ends: Sequence[TurnEnd]) -> list[bool]:
     query = select(col(TurnTable.id), col(TurnTable.attempt)).where(
         col(TurnTable.id).in_([end.turn_id for end in ends]), col(TurnTable.status).in_(_OPEN)
     )
-    attempts = {turn_id: attempt for turn_id, attempt in await tx.session.execute(query.with_for_update())}
+    # In one order everywhere, so that two processes never wait for each other.
+    locked = await tx.session.execute(query.order_by(col(TurnTable.id)).with_for_update())
+    attempts = {turn_id: attempt for turn_id, attempt in locked}
     held = [attempts.get(end.turn_id) == end.attempt for end in ends]
     kept = [end for end, is_held in zip(ends, held, strict=True) if is_held]
     if kept:

@@ -27,9 +27,9 @@ async def revoke_elsewhere(key: str) -> None:
 
 
 def grow_old(key: str) -> None:
-    """Let what is believed of a key be half as old as it may become, and a little more."""
+    """Let what is believed of a key be nearly as old as it may become."""
     _, actor = actors._Actors.by_hash[tokens.hash_of(key)]
-    until = time.monotonic() + actors._ACTOR_LIFETIME_SECONDS * 0.45
+    until = time.monotonic() + actors._ACTOR_LIFETIME_SECONDS * 0.2
     actors._Actors.by_hash[tokens.hash_of(key)] = (until, actor)
 
 

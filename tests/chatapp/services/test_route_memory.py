@@ -101,7 +101,7 @@ async def test_what_is_asked_for_all_the_time_is_read_again_before_it_has_grown_
     monkeypatch.setattr(route_memory, "_KEPT_SECONDS", 3_600.0)
     first, others = await route_memory.recall(actor), await route_memory.recall(other_actor)
     # As if it had been read so long ago.
-    route_memory._Memory.by_tenant[actor.tenant_id] = old = replace(first, read_at=first.read_at - 2_000)
+    route_memory._Memory.by_tenant[actor.tenant_id] = old = replace(first, read_at=first.read_at - 3_000)
 
     assert await route_memory.recall(actor) is old
     while route_memory._Memory.looks.is_under_way((actor.tenant_id, old.changes)):
