@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
 from chatapp.domain import Role, utc_now
 from tests.e2e.product import Product
@@ -105,9 +105,11 @@ async def become_member(context: BrowserContext, product: Product) -> None:
     await context.add_cookies([{"name": "chatapp_session", "value": token, "url": product.url}])
 
 
-async def add_by_dialog(page: Page, *paths: Path, label: str = "Upload") -> None:
-    """Open the upload dialog, choose files and send them off."""
+async def add_by_dialog(page: Page, *paths: Path, label: str = "Upload", collection: str = "") -> None:
+    """Open the upload dialog, choose files and send them off; `collection` is where it has to say they go."""
     await page.get_by_role("button", name=label, exact=True).click()
+    if collection:
+        await expect(page.get_by_role("dialog").get_by_role("combobox", name="Collection")).to_contain_text(collection)
     await page.get_by_label("Files", exact=True).set_input_files(list(paths))
     button = "Add" if len(paths) == 1 else f"Add {len(paths)} files"
     await page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()

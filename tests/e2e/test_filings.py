@@ -7,20 +7,26 @@ import csv
 import os
 import re
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from tests.e2e.browser import PHONE, OpenPage, screenshot
+from tests.e2e.conversations import remove_collection
 from tests.e2e.library import add_by_dialog
-from tests.e2e.product import StartProduct
+from tests.e2e.product import Product
 from tests.fixtures.surroundings import PROJECT
 
 FILINGS = Path(os.environ.get("CHATAPP_TEST_DATA") or PROJECT.parent / "shared" / "data") / "filings"
 ASKED = (74, 75, 84, 88, 99, 102, 104, 119, 132, 134)
 """Rows of questions.csv: each asks one report, which it names by company and quarter."""
+PAGES = 16
+"""Of each report, from its first: statements and notes. Embedding all 792 pages takes two minutes of a processor."""
 INGESTION_SECONDS = 1_200
 LONGEST_SILENCE_SECONDS = 60
 
@@ -47,12 +53,33 @@ def questions() -> list[dict[str, str]]:
     return [rows[number] for number in ASKED]
 
 
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The reports, each with its first pages."""
+    import pypdfium2
+
+    folder = tmp_path_factory.mktemp("reports")
+    for path in sorted(FILINGS.glob("*.pdf")):
+        with pypdfium2.PdfDocument(path) as whole, pypdfium2.PdfDocument.new() as first:
+            first.import_pages(whole, range(min(PAGES, len(whole))))
+            first.save(folder / path.name)
+    return sorted(folder.iterdir())
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def collection(product: Product) -> AsyncIterator[str]:
+    """A name for a collection, which is gone when the test ends."""
+    name = f"Filings {uuid4().hex[:6]}"
+    yield name
+    async with product.client() as client:
+        await remove_collection(client, name)
+
+
 async def test_the_reports_are_ingested_by_the_page_and_each_citation_opens_its_page_lit(
-    open_page: OpenPage, start_product: StartProduct
+    open_page: OpenPage, reports: list[Path], collection: str
 ) -> None:
-    product = start_product(CHATAPP_LOG_LEVEL="warning")
-    page = await open_page("/documents", product=product)
-    await _ingest(page)
+    page = await open_page("/documents")
+    await _ingest(page, reports, collection)
     await screenshot(page, "filings-ingested")
     right_document = 0
     for number, row in enumerate(await asyncio.to_thread(questions)):
@@ -66,20 +93,19 @@ async def test_the_reports_are_ingested_by_the_page_and_each_citation_opens_its_
     assert right_document >= len(ASKED) - 1
     address = re.sub(r"^https?://[^/]+", "", page.url)
     for name, dress in (("dark", {"dark": True}), ("phone", {"size": PHONE})):
-        page = await open_page(address, product=product, **dress)
+        page = await open_page(address, **dress)
         await page.locator(".answer .citation").first.click()
         await expect(page.locator(".pdf-lit").first).to_be_in_viewport()
         await screenshot(page, f"filings-answer-{name}")
 
 
-async def _ingest(page: Page) -> None:
+async def _ingest(page: Page, reports: list[Path], collection: str) -> None:
     """Upload every report through the dialog; nothing may be silent for long on the way."""
-    reports = sorted(FILINGS.glob("*.pdf"))
     await page.get_by_role("button", name="New collection").click()
-    await page.get_by_role("textbox", name="Name").fill("Filings")
+    await page.get_by_role("textbox", name="Name").fill(collection)
     await page.get_by_role("button", name="Create").click()
-    await page.get_by_role("button", name=re.compile("^Filings")).click()
-    await add_by_dialog(page, *reports)
+    await page.locator(".rail-item[aria-current]").filter(has_text=collection).wait_for()
+    await add_by_dialog(page, *reports, collection=collection)
     tray = page.get_by_role("region", name="Uploads")
     done = tray.get_by_role("status").filter(has_text=f"{len(reports)} documents ready")
     began = changed = time.monotonic()
