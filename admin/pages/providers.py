@@ -103,10 +103,10 @@ class _CloudFields(BaseModel):
         json_schema_extra={"placeholder": "eu-central-1"},
     )
     access_key_id: SecretStr | None = Field(
-        None, max_length=MAX_CHARACTERS, title="Access key id", description="Bedrock's. Kept as the key is."
+        None, max_length=MAX_CHARACTERS, title="Access id", description="Bedrock's access key ID. Kept as the key is."
     )
     secret_access_key: SecretStr | None = Field(
-        None, max_length=MAX_CHARACTERS, title="Secret access key", description="Belongs to the id."
+        None, max_length=MAX_CHARACTERS, title="Access secret", description="Its secret access key."
     )
 
 

@@ -56,18 +56,22 @@ async def record(turn: Turn) -> Turn:
     ending = TurnEnd(turn.id, turn.attempt, values, _trace(turn, status, citations))
     if not await turn_writes.end(turn.actor, ending):
         raise Superseded
-    await turn.writer.emit("done", done_event(turn.id, values))
+    wait = getattr(turn.error, "retry_after_seconds", None)
+    await turn.writer.emit("done", done_event(turn.id, values, retry_after_seconds=wait))
     return turn
 
 
-def done_event(turn_id: Any, values: dict[str, Any]) -> dict[str, Any]:
+def done_event(turn_id: Any, values: dict[str, Any], *, retry_after_seconds: float | None = None) -> dict[str, Any]:
     """The data of the last event, made from a turn's final columns.
 
     Args:
         turn_id: the turn, whose trace has the same id.
         values: the turn's columns by name.
+        retry_after_seconds: when to come back, where too much was asked; kept nowhere, as it is soon past.
     """
     error = {"code": values["error_code"], "message": values["error_message"]} if values["error_code"] else None
+    if error is not None and retry_after_seconds is not None:
+        error["retry_after_seconds"] = retry_after_seconds
     return {
         "status": str(values["status"]),
         "finish_reason": values["finish_reason"],

@@ -346,8 +346,10 @@ def _finish_reason(done: dict[str, Any]) -> str:
     return _FINISH_REASONS.get(done["finish_reason"], "stop")
 
 
-def _as_error(error: dict[str, str]) -> AppError:
+def _as_error(error: dict[str, Any]) -> AppError:
     kind = next((kind for kind in _kinds(AppError) if kind.code == error["code"]), errors.UpstreamError)
+    if issubclass(kind, errors.RateLimited | errors.TooManyInFlight) and "retry_after_seconds" in error:
+        return kind(error["message"], retry_after_seconds=error["retry_after_seconds"])
     return kind(error["message"])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,34 @@ async def headers(parts: None, actor: Actor, key_of: KeyOf) -> dict[str, str]:
 
 def body(model: str, **fields: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hello?"}], "collections": [], **fields}
+
+
+async def test_who_waited_in_vain_is_told_when_to_come_back(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    actor: Actor,
+    add_model: AddModel,
+    provider: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = await add_model("scripted?tokens=2000&gap_ms=20", max_concurrent=1)
+    running = await turns.start(actor, question="Count", model=model, collection_ids=[])
+    async for event in turns.events(actor, running.id):
+        if event.kind == "delta":
+            break
+    made = concurrency.concurrency()
+    monkeypatch.setattr(made, "bounds", concurrency.Bounds(512, 0.2, 10))
+    made.providers[f"scripted: {model}"]._seconds = 0.01
+    waiting = asyncio.create_task(client.post(CHAT, json=body(model), headers=headers))
+    gate = made.providers[f"scripted: {model}"]
+    async with asyncio.timeout(20):
+        while not gate.crowd().waiting:
+            await asyncio.sleep(0.01)
+    gate._seconds = 30.0
+    answer = await waiting
+    await turns.cancel(actor, running.id)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_in_flight")
+    assert int(answer.headers["Retry-After"]) >= 30
 
 
 @pytest.mark.parametrize(("asked", "used"), [("flex", "flex"), ("priority", "default"), ("auto", "default")])
