@@ -95,8 +95,8 @@ export function RouteEditor({ route, epoch, models, intents, canChange, preview,
         <label className="route-part">
           <span>A model asked for by name that fails</span>
           <select className="field" value={draft.when_named_fails} disabled={!canChange} onChange={(event) => set({ when_named_fails: event.target.value })}>
-            <option value="fall_back">is stood in for by the fallbacks, the default and what quotes the documents</option>
-            <option value="say_so">is not stood in for: people are told to try again</option>
+            <option value="fall_back">the fallbacks answer in its place</option>
+            <option value="say_so">people are told to try again</option>
           </select>
         </label>
       </div>
