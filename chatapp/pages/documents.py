@@ -320,6 +320,20 @@ def _discard(change: Awaitable[object]) -> None:
         close()
 
 
+def _rail() -> rx.Component:
+    return CollectionsRail.create(
+        collections=DocumentsState.collections,
+        total=DocumentsState.all_documents,
+        can_write=DocumentsState.can_write,
+        subjects=DocumentsState.subjects,
+        answer=DocumentsState.collection_answer,
+        on_create=DocumentsState.create_collection,
+        on_search=DocumentsState.search_subjects,
+        on_rename=DocumentsState.rename_collection,
+        on_delete=DocumentsState.delete_collection,
+    )
+
+
 def documents_page() -> rx.Component:
     return app_shell(
         rx.el.div(
@@ -332,17 +346,7 @@ def documents_page() -> rx.Component:
                 class_name="page-head",
             ),
             rx.el.div(
-                CollectionsRail.create(
-                    collections=DocumentsState.collections,
-                    total=DocumentsState.all_documents,
-                    can_write=DocumentsState.can_write,
-                    subjects=DocumentsState.subjects,
-                    answer=DocumentsState.collection_answer,
-                    on_create=DocumentsState.create_collection,
-                    on_search=DocumentsState.search_subjects,
-                    on_rename=DocumentsState.rename_collection,
-                    on_delete=DocumentsState.delete_collection,
-                ),
+                _rail(),
                 DocumentsTable.create(
                     rows=DocumentsState.rows,
                     total=DocumentsState.total,
