@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ _log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 30.0
 _RENEW_SECONDS = 10.0
+_RENEWED_TOGETHER = 500
 _MAX_ATTEMPTS = 5
 """A turn that takes its process down each time must not do so for ever."""
 _HISTORY_TURNS = VERBATIM_TURNS + 20
@@ -207,7 +209,7 @@ class TurnRunner:
             # Whatever fails here, a database away for a while above all, must not end the renewing for good.
             outcomes = await asyncio.gather(
                 self.recover(everything=is_alone),
-                *(self._renew(turn_id, running) for turn_id, running in list(self._running.items())),
+                *(self._renew(together) for together in self._by_tenant()),
                 return_exceptions=True,
             )
             for error in outcomes:
@@ -215,13 +217,25 @@ class TurnRunner:
                     _log.warning("turns.upkeep_failed", error=repr(error))
             await asyncio.sleep(_RENEW_SECONDS)
 
-    async def _renew(self, turn_id: UUID, running: _Running) -> None:
-        async with transaction(running.actor) as tx:
-            is_stop_wanted = await turns.renew_lease(
-                tx, turn_id, attempt=running.attempt, expires_at=self.lease_until()
-            )
-        if is_stop_wanted or is_stop_wanted is None:
-            running.stop.request()
+    def _by_tenant(self) -> list[dict[UUID, _Running]]:
+        """The running turns, those of a tenant together, a limited number at a time."""
+        by_tenant: dict[UUID, list[tuple[UUID, _Running]]] = {}
+        for turn_id, running in self._running.items():
+            by_tenant.setdefault(running.actor.tenant_id, []).append((turn_id, running))
+        return [
+            dict(own[first : first + _RENEWED_TOGETHER])
+            for own in by_tenant.values()
+            for first in range(0, len(own), _RENEWED_TOGETHER)
+        ]
+
+    async def _renew(self, together: Mapping[UUID, _Running]) -> None:
+        """Renew the leases of turns of one tenant. One by one would keep everybody else waiting where many run."""
+        actor = next(iter(together.values())).actor
+        async with transaction(actor) as tx:
+            kept = await turns.renew_leases(tx, together, owner=self.owner, expires_at=self.lease_until())
+        for turn_id, running in together.items():
+            if kept.get(turn_id, True):
+                running.stop.request()
 
     async def _listen(self) -> None:
         while True:

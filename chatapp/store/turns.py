@@ -6,7 +6,7 @@ under the next attempt number. Whoever writes names the attempt, so a process th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,22 +127,33 @@ async def list_by_ids(tx: Transaction, turn_ids: Sequence[UUID]) -> list[TurnTab
     return [by_id[turn_id] for turn_id in turn_ids if turn_id in by_id]
 
 
-async def renew_lease(tx: Transaction, turn_id: UUID, *, attempt: int, expires_at: datetime) -> bool | None:
-    """Keep a running turn.
+async def renew_leases(
+    tx: Transaction, turn_ids: Collection[UUID], *, owner: str, expires_at: datetime
+) -> dict[UUID, bool]:
+    """Keep running turns of the actor's tenant.
+
+    Args:
+        tx: an actor's transaction.
+        turn_ids: the turns.
+        owner: who has them leased.
+        expires_at: until when they are kept.
 
     Returns:
-        whether it is to stop: its owner asked for it, or its tenant is suspended. None when this attempt no longer
-        has the turn.
+        for each that is still `owner`'s, whether it is to stop: its asker wants it, or its tenant is suspended.
     """
-    statement = _of_attempt(turn_id, attempt).values(lease_expires_at=expires_at)
-    if not await _changes_a_row(tx, statement):
-        return None
-    query = (
-        select(or_(col(TurnTable.is_cancel_requested), col(TenantTable.is_suspended)))
-        .join(TenantTable, col(TenantTable.id) == col(TurnTable.tenant_id))
-        .where(col(TurnTable.id) == turn_id)
+    is_owned = (
+        col(TurnTable.id).in_(turn_ids),
+        col(TurnTable.lease_owner) == owner,
+        col(TurnTable.status).in_(_OPEN),
     )
-    return bool((await tx.session.execute(query)).scalar_one())
+    statement = update(TurnTable).where(*is_owned).values(lease_expires_at=expires_at)
+    await tx.session.execute(statement.execution_options(synchronize_session=False))
+    query = (
+        select(col(TurnTable.id), or_(col(TurnTable.is_cancel_requested), col(TenantTable.is_suspended)))
+        .join(TenantTable, col(TenantTable.id) == col(TurnTable.tenant_id))
+        .where(*is_owned)
+    )
+    return {turn_id: bool(is_stop_wanted) for turn_id, is_stop_wanted in await tx.session.execute(query)}
 
 
 async def request_stop_of_all(tx: Transaction) -> list[UUID]:

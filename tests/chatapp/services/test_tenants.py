@@ -228,7 +228,7 @@ async def test_a_turn_begun_in_the_moment_of_the_suspension_is_found_with_its_le
         row.is_suspended = True
 
     runner = turn_runner()
-    await runner._renew(turn.id, runner._running[turn.id])
+    await runner._renew({turn.id: runner._running[turn.id]})
 
     assert (await asyncio.wait_for(turns.wait(actor, turn.id), 3)).status == TurnStatus.STOPPED
 
