@@ -30,9 +30,11 @@ _TEST_LOCK = "requirements-test.lock"
 _CHECKS = (
     ("format", ("ruff", "format", "--check", ".")),
     ("lint", ("ruff", "check", ".")),
-    ("types", ("pyright",)),
     ("imports", ("lint-imports",)),
 )
+_TYPES = ("types", ("pyright",))
+"""A minute of one core: it is done beside the tests, in the time these leave over."""
+_LOWEST_PRIORITY = 19
 _FAST_TESTS = ("pytest", "-q", "-m", "not e2e and not slow", "--ignore=tests/e2e")
 _ALL_TESTS = ("pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """Two at a time: browsers and databases keep a machine of two cores busy."""
@@ -159,18 +161,27 @@ def _install_browser() -> None:
 
 
 def _run_checks(checks) -> None:
-    """Run every check, the tests last; end with 1 when any of them failed."""
+    """Run every check, the tests last and the types beside them all; end with 1 when any of them failed."""
     failed = []
-    for name, command in checks:
-        print(f"\n== {name}: {' '.join(command)}", flush=True)
-        program = str(VENV / "bin" / command[0])
-        code = subprocess.run(
-            [program, *command[1:]], env=_environment(), stdin=subprocess.DEVNULL, check=False
-        ).returncode
-        if code:
-            failed.append(name)
+    name_of_types, command_of_types = _TYPES
+    with _started(command_of_types, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as types:
+        os.setpriority(os.PRIO_PROCESS, types.pid, _LOWEST_PRIORITY)
+        for name, command in checks:
+            print(f"\n== {name}: {' '.join(command)}", flush=True)
+            with _started(command) as check:
+                if check.wait():
+                    failed.append(name)
+        print(f"\n== {name_of_types}: {' '.join(command_of_types)}", flush=True)
+        print(types.communicate()[0].decode(errors="replace"), end="", flush=True)
+        if types.returncode:
+            failed.append(name_of_types)
     if failed:
         raise SystemExit(f"\nFailed: {', '.join(failed)}")
+
+
+def _started(command: tuple[str, ...], **options) -> subprocess.Popen[bytes]:
+    program = str(VENV / "bin" / command[0])
+    return subprocess.Popen([program, *command[1:]], env=_environment(), stdin=subprocess.DEVNULL, **options)
 
 
 def _become(*arguments: str) -> None:
