@@ -9,7 +9,7 @@ AppError
 |  +- UnsupportedMediaType 415   ParseFailed   EmptyDocument
 +- UpstreamError 502
    +- ProviderTimeout 504   ProviderRejected 502 (PromptTooLong 400)
-   +- ProviderUnavailable 503 (ProviderOverloaded, AnswerUnusable)
+   +- ProviderUnavailable 503 (ProviderOverloaded, AnswerUnusable, OutputInvalid 502)
    +- VectorIndexUnavailable 503   DatabaseUnavailable 503   RedisUnavailable 503
 +- SwitchedOff 503
 +- Misconfigured 500

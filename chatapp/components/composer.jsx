@@ -245,13 +245,30 @@ function SendButton({ isBusy, isEmpty }) {
   );
 }
 
+/* What is chosen, with what the server has not confirmed yet: a second click follows the first, not the server. */
+function useChosen(confirmed, onChoose) {
+  const routeId = useConversationId();
+  const [own, setOwn] = useState({ value: confirmed, isWaiting: false });
+  const isSame = JSON.stringify(own.value) === JSON.stringify(confirmed);
+  useEffect(() => {
+    if (own.isWaiting && isSame) setOwn({ value: confirmed, isWaiting: false });
+  }, [own.isWaiting, isSame, confirmed]);
+  useEffect(() => setOwn((before) => ({ ...before, isWaiting: false })), [routeId]);
+  const choose = (value) => {
+    setOwn({ value, isWaiting: true });
+    onChoose(value);
+  };
+  return [own.isWaiting ? own.value : confirmed, choose];
+}
+
 function CollectionPicker({ collections = [], chosenCollections, onCollections }) {
   const isAlive = useIsAlive();
+  const [wanted, choose] = useChosen(chosenCollections, onCollections);
   const all = collections.map((each) => each.id);
-  const chosen = chosenCollections?.filter((id) => all.includes(id)) ?? all;
+  const chosen = wanted?.filter((id) => all.includes(id)) ?? all;
   const toggle = (id) => {
     const next = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
-    onCollections(next.length === all.length ? null : next);
+    choose(next.length === all.length ? null : next);
   };
   const names = collections.filter((each) => chosen.includes(each.id)).map((each) => each.name);
   let label = `${names.length} collections`;
@@ -273,7 +290,7 @@ function CollectionPicker({ collections = [], chosenCollections, onCollections }
           <DropdownMenu.CheckboxItem
             className="menu-item"
             checked={chosen.length === all.length}
-            onCheckedChange={(isOn) => onCollections(isOn ? null : [])}
+            onCheckedChange={(isOn) => choose(isOn ? null : [])}
             onSelect={(event) => event.preventDefault()}
           >
             <Tick /> <span className="menu-text">All collections</span>

@@ -331,6 +331,8 @@ ELSEWHERE: dict[str, Elsewhere] = {
 NO_IDS = {
     f"POST {_PROVIDERS} body client_id": "the provider's name of us",
     f"PATCH {_PROVIDERS}/{{provider_id}} body client_id": "the provider's name of us",
+    "POST /v1/admin/providers body access_key_id": "the provider's name of us",
+    "PATCH /v1/admin/providers/{model_provider_id} body access_key_id": "the provider's name of us",
     "PUT /v1/files/{file_id} form collection_id": "a file that is replaced stays where it is",
     "DELETE /v1/admin/tenants/{tenant_id}/users/{user_id} ?keys": "which kinds of keys end with somebody",
     "PATCH /v1/admin/tenants/{tenant_id}/users/{user_id} body keys": "which kinds of keys end with somebody",
