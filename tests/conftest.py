@@ -25,9 +25,21 @@ pytest_plugins = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: what comes last keeps one process busy while the others have nothing."""
-    long_files = {item.path for item in items if any(map(item.get_closest_marker, ("e2e", "slow")))}
-    items.sort(key=lambda item: item.path not in long_files)
+    """Begin with the files that take longest: what comes last keeps one process busy while the others have nothing.
+
+    The first file with a browser builds the pages. Long ones without a browser follow it, for the other process: with
+    a browser it would wait for the same build.
+    """
+    with_browser = dict.fromkeys(item.path for item in items if item.get_closest_marker("e2e"))
+    long_files = {item.path for item in items if item.get_closest_marker("slow")}
+    first = next(iter(with_browser), None)
+
+    def rank(item: pytest.Item) -> int:
+        if item.path in with_browser:
+            return 0 if item.path == first else 2
+        return 1 if item.path in long_files else 3
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:

@@ -25,8 +25,6 @@ from tests.fixtures.surroundings import PROJECT
 FILINGS = Path(os.environ.get("CHATAPP_TEST_DATA") or PROJECT.parent / "shared" / "data") / "filings"
 ASKED = (74, 75, 84, 88, 99, 102, 104, 119, 132, 134)
 """Rows of questions.csv: each asks one report, which it names by company and quarter."""
-PAGES = 16
-"""Of each report, from its first: statements and notes. Embedding all 792 pages takes two minutes of a processor."""
 INGESTION_SECONDS = 1_200
 LONGEST_SILENCE_SECONDS = 60
 
@@ -53,19 +51,6 @@ def questions() -> list[dict[str, str]]:
     return [rows[number] for number in ASKED]
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The reports, each with its first pages."""
-    import pypdfium2
-
-    folder = tmp_path_factory.mktemp("reports")
-    for path in sorted(FILINGS.glob("*.pdf")):
-        with pypdfium2.PdfDocument(path) as whole, pypdfium2.PdfDocument.new() as first:
-            first.import_pages(whole, range(min(PAGES, len(whole))))
-            first.save(folder / path.name)
-    return sorted(folder.iterdir())
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def collection(product: Product) -> AsyncIterator[str]:
     """A name for a collection, which is gone when the test ends."""
@@ -76,10 +61,10 @@ async def collection(product: Product) -> AsyncIterator[str]:
 
 
 async def test_the_reports_are_ingested_by_the_page_and_each_citation_opens_its_page_lit(
-    open_page: OpenPage, reports: list[Path], collection: str
+    open_page: OpenPage, collection: str
 ) -> None:
     page = await open_page("/documents")
-    await _ingest(page, reports, collection)
+    await _ingest(page, sorted(FILINGS.glob("*.pdf")), collection)
     await screenshot(page, "filings-ingested")
     right_document = 0
     for number, row in enumerate(await asyncio.to_thread(questions)):
