@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,8 +86,17 @@ def reloading_worker(settings: Settings, chroma_url: str) -> ChildSpec:
     return ChildSpec("worker", (*program, "chatapp", "ingest"), environment=environment, niceness=_WORKER_NICENESS)
 
 
+def memory_environment() -> dict[str, str]:
+    """In how many places the C library keeps free memory, unless somebody has said so.
+
+    Its own eight for each processor fill up one by one as threads come and go.
+    """
+    return {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2")}
+
+
 def _environment(settings: Settings, chroma_url: str) -> dict[str, str]:
     return {
+        **memory_environment(),
         "CHROMA_URL": chroma_url,
         "CHATAPP_DATA_DIR": str(settings.data_dir.absolute()),
         "CHATAPP_MODEL_DIR": str(settings.effective_model_dir.absolute()),

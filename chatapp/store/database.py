@@ -30,6 +30,8 @@ from chatapp.store.statement_tables import tables_in
 from chatapp.store.tables import TenantRow
 
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
+_SQLITE_CACHE_KIB = 512
+"""Of pages, in each connection; there are fifteen in a process, and the system keeps what the file has anyway."""
 _POOL_SIZE = 10
 _MAX_KEPT_CRITERIA = 256
 """Tenants and actors whose conditions are kept: they take a millisecond to make, and say only what to ask."""
@@ -271,7 +273,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     # The driver's own transaction handling would begin too late; `_begin_sqlite` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{_SQLITE_CACHE_KIB}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.execute(f"PRAGMA busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}")
     cursor.close()

@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 import psutil
 
+from chatapp.commands.processes import memory_environment
 from tests.bench.peers import BENCH_DIR, litellm_proxy, process
 from tests.fixtures.servers import free_port
 
@@ -79,7 +80,8 @@ async def our_gateway(upstream: str, models: Sequence[str]) -> AsyncIterator[Gat
     port = free_port()
     log = BENCH_DIR / "ours.log"
     command = [sys.executable, "-m", "tests.bench.relay_server", str(port), upstream, *models]
-    async with process(command, ready=f"http://127.0.0.1:{port}/healthz", log=log) as running:
+    ready = f"http://127.0.0.1:{port}/healthz"
+    async with process(command, ready=ready, environment=memory_environment(), log=log) as running:
         lines = await asyncio.to_thread(log.read_text)
         key = next(line for line in lines.splitlines() if line.startswith("sk-chatapp-"))
         pin(running, 0)
