@@ -10,6 +10,7 @@ from chatapp.components.answer import PACKAGES
 from chatapp.components.local_asset import local_asset
 from chatapp.components.thread import Failure, question_and_conversation
 
+local_asset("pickers.jsx")
 local_asset("place_dialog.jsx")
 
 
